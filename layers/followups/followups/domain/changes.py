@@ -1,0 +1,107 @@
+"""The vocabulary of writes. One change is one conditional write, several are one transaction.
+
+`Store.commit` takes these and nothing else. Any failed condition raises `Conflict`, which names the changes that
+failed, and then nothing happened.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from followups.domain.entities import Entity
+from followups.domain.ids import Key
+
+
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """Put `new` if the stored version is still `old`'s. A stored `write_id` equal to `new`'s means: it was us, done."""
+
+    old: Entity
+    new: Entity
+
+    def __str__(self) -> str:
+        return f"swap {self.old.key.pk} {self.old.key.sk} v{self.old.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Add:
+    """Put the entity if there is none under its key. A stored `write_id` equal to its own means: it was us, done."""
+
+    entity: Entity
+
+    def __str__(self) -> str:
+        return f"add {self.entity.key.pk} {self.entity.key.sk}"
+
+
+@dataclass(frozen=True, slots=True)
+class TakeSlot:
+    """Put `member` into the set under `key` unless the set has `cap` members already. Again is no change."""
+
+    key: Key
+    member: str
+    cap: int
+
+    def __str__(self) -> str:
+        return f"slot {self.key.pk} {self.key.sk}"
+
+
+@dataclass(frozen=True, slots=True)
+class FreeSlot:
+    """Take `member` out of the set under `key`. Never fails; again is no change."""
+
+    key: Key
+    member: str
+
+    def __str__(self) -> str:
+        return f"free {self.key.pk} {self.key.sk}"
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """Add `amount` to the counter under `key` unless it would pass `limit`."""
+
+    key: Key
+    amount: int
+    limit: int
+
+    def __str__(self) -> str:
+        return f"spend {self.key.pk} {self.key.sk}"
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """Only if the follow-up under `key` is running with this fence: what a dead run asks for is not done."""
+
+    key: Key
+    fence: int
+
+    def __str__(self) -> str:
+        return f"live {self.key.pk} fence {self.fence}"
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Delete the entity if the stored version is still its own. For the agent registry only."""
+
+    entity: Entity
+
+    def __str__(self) -> str:
+        return f"remove {self.entity.key.pk} {self.entity.key.sk} v{self.entity.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """Push an unreadable item's look into the future and count it, if its version is still this one.
+
+    `wake_at` None takes it out of the due index for good. It touches index attributes only: what cannot be read must
+    not be rewritten.
+    """
+
+    key: Key
+    version: int
+    wake_at: datetime | None
+
+    def __str__(self) -> str:
+        return f"set aside {self.key.pk} {self.key.sk}"
+
+
+Change = Swap | Add | TakeSlot | FreeSlot | Spend | Live | Remove | SetAside

@@ -1,0 +1,62 @@
+"""Claiming: from scheduled to a message on its way, and back into the line when the start is refused."""
+
+from datetime import datetime, timedelta
+
+from followups.domain.changes import Swap
+from followups.domain.entities import FollowUp
+from followups.domain.moves import UNBLOCKED, UNCLAIMED, advance
+from followups.domain.retry import MAX_SENDS, RESEND_AFTER, resend_interval
+from followups.domain.status import Status
+
+#: A runner waits this long for the start time itself; a message that is earlier than that goes back.
+SHORT_WAIT = timedelta(seconds=1.5)
+
+
+def claim(old: FollowUp, *, at: datetime, write_id: str) -> Swap:
+    """Takes a scheduled follow-up; gives its claim: a higher fence, and a look at it should nobody pick it up."""
+    return advance(
+        old,
+        Status.CLAIMED,
+        at=at,
+        write_id=write_id,
+        wake_at=max(old.start_at, at) + RESEND_AFTER,
+        **(UNCLAIMED | {"fence": old.fence + 1, "sends": 1, "claimed_at": at}),
+    )
+
+
+def look_later(old: FollowUp, *, at: datetime, write_id: str) -> Swap:
+    """Takes a scheduled follow-up that was looked at early (it lies beyond 400 days); gives the next look."""
+    return advance(old, Status.SCHEDULED, at=at, write_id=write_id, wake_at=old.start_at)
+
+
+def can_resend(old: FollowUp) -> bool:
+    """Says whether a claim that nobody picked up may be sent once more."""
+    return old.sends < MAX_SENDS
+
+
+def resend(old: FollowUp, *, at: datetime, write_id: str) -> Swap:
+    """Takes a claim that nobody picked up; gives the same claim, sent once more, with a doubled interval.
+
+    The fence stays, so a message that is still in a long queue keeps its place and stays good.
+    """
+    sends = old.sends + 1
+    return advance(
+        old, Status.CLAIMED, at=at, write_id=write_id, wake_at=at + resend_interval(sends), sends=sends, **UNBLOCKED
+    )
+
+
+def give_back(old: FollowUp, reason: str, *, at: datetime, write_id: str, wake_at: datetime) -> Swap:
+    """Takes a claim that may not start now; gives it back into its line. Blocked is not failed: no attempt is spent."""
+    return advance(
+        old,
+        Status.SCHEDULED,
+        at=at,
+        write_id=write_id,
+        wake_at=wake_at,
+        **(UNCLAIMED | {"blocked_reason": reason, "blocked_since": old.blocked_since or at}),
+    )
+
+
+def return_unstarted(old: FollowUp, *, at: datetime, write_id: str) -> Swap:
+    """Takes a claim whose message will not be delivered (early, or a laptop that shuts down); gives it back unblocked."""
+    return advance(old, Status.SCHEDULED, at=at, write_id=write_id, wake_at=old.start_at, **UNCLAIMED)

@@ -1,0 +1,110 @@
+"""What an agent is told and what it may answer: the agent contract, version 1."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from followups.domain.entities import Agent, FollowUp
+from followups.domain.status import Outcome
+from followups.domain.text import first_line, plain
+
+VERSION = 1
+#: Longest answer that is kept in the run record, in characters.
+REPORT_LIMIT = 256 * 1024
+SUMMARY_LIMIT = 200
+_ANSWERS = {str(o): o for o in (Outcome.SUCCEEDED, Outcome.ATTENTION, Outcome.FAILED)}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AgentCall:
+    """One call of an agent: all that any target may need."""
+
+    run_id: str
+    agent: Agent
+    #: Name of the follow-up's owner, never told to the agent.
+    owner: str
+    request: dict[str, Any]
+    #: When the run must have ended.
+    deadline: datetime
+    #: Seconds until then, at the call.
+    seconds: float
+    #: Run token: what the agent says with it is said on this run's account.
+    token: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Done:
+    """The agent's run is over."""
+
+    outcome: Outcome
+    summary: str
+    report: str = ""
+    #: Where the whole output lies, if it was longer than the report may be.
+    output_ref: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pending:
+    """The agent works on; ask again with the handle."""
+
+    handle: str
+    poll_after: timedelta
+
+
+def agent_request(follow_up: FollowUp, *, now: datetime, deadline: datetime) -> dict[str, Any]:
+    """Gives the JSON object that the agent receives. Times are RFC 3339 in UTC, lateness is in seconds."""
+    return {
+        "v": VERSION,
+        "run_id": follow_up.run_id,
+        "follow_up_id": follow_up.id,
+        "agent": follow_up.agent,
+        "task": follow_up.task,
+        "prompt": follow_up.message,
+        "scheduled_for": _instant(follow_up.due_at),
+        "now": _instant(now),
+        "timezone": follow_up.timezone,
+        "lateness": max(0, round((now - follow_up.due_at).total_seconds())),
+        "missed": follow_up.missed,
+        "attempt": follow_up.attempt,
+        "deadline": _instant(deadline),
+    }
+
+
+def read_answer(text: str, *, failed: str | None = None, output_ref: str | None = None) -> Done:
+    """Takes what an agent printed or returned; gives how the run ended.
+
+    Plain text is a report. A JSON object with an `outcome` is read by the contract, one that breaks it is a failure.
+    `failed` is the target's own word that it failed (an exit code, say): it wins over what the text claims.
+    """
+    body = _contract_object(text)
+    if body is None:
+        report = plain(text)[:REPORT_LIMIT]
+        outcome, summary = Outcome.SUCCEEDED, first_line(report) or "Done; the agent said nothing."
+    else:
+        report = plain(str(body.get("report_md") or body.get("summary") or ""))[:REPORT_LIMIT]
+        summary = first_line(plain(str(body.get("summary") or ""))) or first_line(report) or "Done."
+        answered = _ANSWERS.get(str(body["outcome"]))
+        if answered is None:
+            outcome = Outcome.FAILED
+            known = ", ".join(_ANSWERS)
+            summary = f"The agent answered outcome {str(body['outcome'])[:40]!r}, which is none of {known}."
+        else:
+            outcome = answered
+    if failed is not None:
+        outcome, summary = Outcome.FAILED, failed
+    return Done(outcome=outcome, summary=plain(summary)[:SUMMARY_LIMIT], report=report, output_ref=output_ref)
+
+
+def _contract_object(text: str) -> dict[str, Any] | None:
+    if not text.lstrip().startswith("{"):
+        return None
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return body if isinstance(body, dict) and "outcome" in body else None
+
+
+def _instant(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"

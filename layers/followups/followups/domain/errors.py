@@ -1,0 +1,122 @@
+"""Every error that Followups raises on purpose, as one tree.
+
+FollowupsError
+├── Refused            what the caller asked for cannot be done; says which field, what is wrong, what would be right
+│   ├── Invalid        (422) a field is wrong
+│   ├── Forbidden      (403) not allowed, whatever the fields say
+│   ├── NotFound       (404) not there, or not yours
+│   ├── WrongState     (409) not in this state
+│   ├── Stale          (412) somebody else changed it first
+│   └── OverLimit      (429) too many, too fast
+├── Conflict           a commit's condition failed; nothing was written
+├── IllegalTransition  a bug: a move that the table in `domain.status` does not have
+├── StoreError         the store cannot be used, or not now
+│   ├── StoreBusy      throttled or locked: try again
+│   ├── StoreCorrupt   not a store, damaged, or of a newer version
+│   └── StoreFull      the disk is full
+├── AgentUncertain     it is unknown whether the agent ran: write nothing, the lease decides
+├── QueueError         not all messages were surely taken
+└── MailError
+    ├── MailNotSent    surely not sent: try again
+    ├── MailRefused    never to be sent like this
+    └── MailUncertain  it may have been sent: the lease decides
+"""
+
+from collections.abc import Sequence
+
+
+class FollowupsError(Exception):
+    """The root: catch it at an outermost edge only."""
+
+
+class Refused(FollowupsError):
+    """A request that is refused.
+
+    `code` is stable and machine-readable, `detail` a sentence for a person, `field` the JSON pointer's last part
+    (None where no single field is at fault).
+    """
+
+    http_status = 400
+
+    def __init__(self, code: str, detail: str, *, field: str | None = None) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.detail = detail
+        self.field = field
+
+
+class Invalid(Refused):
+    http_status = 422
+
+
+class Forbidden(Refused):
+    http_status = 403
+
+
+class NotFound(Refused):
+    http_status = 404
+
+
+class WrongState(Refused):
+    http_status = 409
+
+
+class Stale(Refused):
+    http_status = 412
+
+
+class OverLimit(Refused):
+    http_status = 429
+
+
+class Conflict(FollowupsError):
+    """A commit whose condition failed. `failed` holds the changes that were refused, a `Swap` or `Add` first."""
+
+    def __init__(self, failed: Sequence[object]) -> None:
+        super().__init__("refused: " + ", ".join(str(change) for change in failed))
+        self.failed = tuple(failed)
+
+
+class IllegalTransition(FollowupsError):
+    def __init__(self, entity: str, old: str, new: str) -> None:
+        super().__init__(f"{entity}: no transition from {old} to {new}")
+
+
+class StoreError(FollowupsError):
+    """The store cannot do what was asked; the message says which store and why."""
+
+
+class StoreBusy(StoreError):
+    pass
+
+
+class StoreCorrupt(StoreError):
+    pass
+
+
+class StoreFull(StoreError):
+    pass
+
+
+class AgentUncertain(FollowupsError):
+    """The call to the agent broke off without an answer."""
+
+
+class MailError(FollowupsError):
+    pass
+
+
+class MailNotSent(MailError):
+    pass
+
+
+class MailRefused(MailError):
+    pass
+
+
+class MailUncertain(MailError):
+    pass
+
+
+class QueueError(FollowupsError):
+    """Not all messages were surely taken; the sweeper sends them again."""

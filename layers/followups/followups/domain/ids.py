@@ -1,0 +1,80 @@
+"""Names: of follow-ups, of runs, and the keys under which a store keeps each thing (DESIGN.md §5)."""
+
+import base64
+import hashlib
+import re
+from typing import NamedTuple
+
+ID_LENGTH = 26
+_ID = re.compile(r"[a-z2-7]{26}")
+_RUN_ID = re.compile(r"run-([a-z2-7]{26})-(\d{6})")
+
+
+class Key(NamedTuple):
+    """The primary key of a stored item, as in the one table: partition and sort key."""
+
+    pk: str
+    sk: str
+
+
+def encode_id(raw: bytes) -> str:
+    """Gives 26 lower-case base32 characters (RFC 4648 §6) for at least 17 bytes, of which the first 130 bits count."""
+    return base64.b32encode(raw).decode().lower()[:ID_LENGTH]
+
+
+def derive_id(owner: str, idempotency_key: str) -> str:
+    """Gives the id that this owner's `Idempotency-Key` always leads to: the create needs no second item to be once only."""
+    digest = hashlib.sha256(f"{len(owner)}:{owner}:{idempotency_key}".encode()).digest()
+    return encode_id(digest)
+
+
+def is_id(text: str) -> bool:
+    """Says whether the text has the form of a follow-up's id."""
+    return _ID.fullmatch(text) is not None
+
+
+def run_id(follow_up_id: str, fence: int) -> str:
+    """Gives the run's id, 37 characters: valid as every target's idempotency token. `fence` is 1 to 999,999."""
+    return f"run-{follow_up_id}-{fence:06d}"
+
+
+def parse_run_id(text: str) -> tuple[str, int] | None:
+    """Gives (follow-up id, fence) of a run's id, or None if it is none."""
+    found = _RUN_ID.fullmatch(text)
+    return (found[1], int(found[2])) if found else None
+
+
+def slot_id(owner: str, follow_up_id: str, fence: int) -> str:
+    """Gives the member that a live run is in a slot set: it leads back to its follow-up."""
+    return f"{owner}#{run_id(follow_up_id, fence)}"
+
+
+def parse_slot_id(text: str) -> tuple[str, str, int] | None:
+    """Gives (owner, follow-up id, fence) of a slot set's member, or None if it is none."""
+    owner, _, run = text.rpartition("#")
+    parsed = parse_run_id(run)
+    return (owner, *parsed) if parsed else None
+
+
+def follow_up_key(owner: str, follow_up_id: str) -> Key:
+    return Key(f"{owner}#{follow_up_id}", "META")
+
+
+def run_key(owner: str, follow_up_id: str, fence: int) -> Key:
+    return Key(f"{owner}#{follow_up_id}", f"RUN#{fence:06d}")
+
+
+def agent_key(name: str) -> Key:
+    return Key(f"AGENT#{name}", "META")
+
+
+def agent_slots_key(name: str) -> Key:
+    return Key(f"AGENT#{name}", "SLOTS")
+
+
+def budget_key(owner: str, root_id: str) -> Key:
+    return Key(f"{owner}#{root_id}", "BUDGET")
+
+
+ALL_SLOTS_KEY = Key("SLOTS", "ALL")
+CONTROL_KEY = Key("CONTROL", "META")

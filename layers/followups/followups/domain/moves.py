@@ -1,0 +1,90 @@
+"""The one way in which a follow-up or a report changes state, and the one place where `wake_at` is built."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from followups.domain.changes import Swap
+from followups.domain.entities import FollowUp, Run
+from followups.domain.errors import IllegalTransition
+from followups.domain.status import (
+    CLOSED,
+    REPORT_TRANSITIONS,
+    REPORT_WAKING,
+    TRANSITIONS,
+    WAKING,
+    ReportStatus,
+    Status,
+)
+
+#: A look is never further off than this: a due time in the wrong unit must not bury an item (rule W4).
+FURTHEST_LOOK = timedelta(days=400)
+#: Closed work is kept this long: it is the history, and the idempotency record.
+RETENTION = timedelta(days=90)
+
+
+def wake(moment: datetime, at: datetime) -> datetime:
+    """Gives when to look next for something that should happen at `moment`: then, or in 400 days if that is sooner."""
+    return min(moment, at + FURTHEST_LOOK)
+
+
+def advance(
+    old: FollowUp, status: Status, *, at: datetime, write_id: str, wake_at: datetime | None = None, **fields: Any
+) -> Swap:
+    """Gives the swap that moves a follow-up to `status`.
+
+    `wake_at` is needed for exactly the states that the sweeper looks at (rule W1). Closing sets `closed_at` and
+    `expires_at`. Raises IllegalTransition for a move that the table does not have.
+    """
+    if status not in TRANSITIONS[old.status]:
+        raise IllegalTransition(f"follow-up {old.id}", old.status, status)
+    if (wake_at is not None) != (status in WAKING):
+        raise IllegalTransition(f"follow-up {old.id} (wake_at {wake_at})", old.status, status)
+    if status in CLOSED:
+        fields |= {"closed_at": at, "expires_at": at + RETENTION}
+    new = replace(
+        old,
+        status=status,
+        wake_at=None if wake_at is None else wake(wake_at, at),
+        updated_at=at,
+        version=old.version + 1,
+        write_id=write_id,
+        **fields,
+    )
+    return Swap(old, new)
+
+
+def advance_report(
+    old: Run, status: ReportStatus, *, at: datetime, write_id: str, wake_at: datetime | None = None, **fields: Any
+) -> Swap:
+    """Gives the swap that moves a run's report to `status`; the same rules as `advance`."""
+    if status not in REPORT_TRANSITIONS[old.report_status]:
+        raise IllegalTransition(f"report of {old.id}", old.report_status, status)
+    if (wake_at is not None) != (status in REPORT_WAKING):
+        raise IllegalTransition(f"report of {old.id} (wake_at {wake_at})", old.report_status, status)
+    new = replace(
+        old,
+        report_status=status,
+        wake_at=None if wake_at is None else wake(wake_at, at),
+        expires_at=old.expires_at if status in REPORT_WAKING else at + RETENTION,
+        version=old.version + 1,
+        write_id=write_id,
+        **fields,
+    )
+    return Swap(old, new)
+
+
+#: What a follow-up that is not claimed knows of a claim: nothing.
+UNCLAIMED: dict[str, Any] = {
+    "sends": 0,
+    "claimed_at": None,
+    "started_at": None,
+    "deadline_at": None,
+    "lease_until": None,
+    "lease_holder": None,
+    "handle": None,
+    "missed": 0,
+    "folded_to": None,
+}
+#: What one that does not wait in a line knows of it.
+UNBLOCKED: dict[str, Any] = {"blocked_reason": None, "blocked_since": None}

@@ -1,0 +1,170 @@
+"""The run: fenced start, and the finish in one transaction, which also decides what comes next."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from followups.domain import ids
+from followups.domain.changes import Add, Change, FreeSlot, Swap, TakeSlot
+from followups.domain.contract import Done, Pending
+from followups.domain.entities import Agent, FollowUp, Run
+from followups.domain.moves import UNBLOCKED, UNCLAIMED, advance, wake
+from followups.domain.retry import MAX_POISON, PAUSE_AFTER_FAILURES, backoff
+from followups.domain.schedule import Rule, fold_missed, next_after
+from followups.domain.status import LIVE, Outcome, ReportStatus, Status
+
+GOOD = frozenset({Outcome.SUCCEEDED, Outcome.ATTENTION})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stamp:
+    """What a decision is handed from outside: the instant, fresh write ids, and luck (0 to 1) for jitter."""
+
+    at: datetime
+    write_id: str
+    run_write_id: str
+    luck: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Next:
+    status: Status
+    final: bool
+    fields: dict[str, Any]
+    wake_at: datetime | None = None
+
+
+def start(
+    old: FollowUp, agent: Agent, *, at: datetime, write_id: str, deadline: datetime, lease_until: datetime,
+    lease_holder: str | None, global_cap: int,
+) -> tuple[Change, ...]:  # fmt: skip
+    """Takes a claim whose time has come; gives the start: the attempt is counted before the work, the slots are taken
+    in the same transaction, and the lease outlasts the process."""
+    missed, folded_to = (0, None) if old.rule is None else _fold(old, at)
+    swap = advance(
+        old, Status.RUNNING, at=at, write_id=write_id, wake_at=lease_until, attempt=old.attempt + 1, started_at=at,
+        deadline_at=deadline, lease_until=lease_until, lease_holder=lease_holder, missed=missed, folded_to=folded_to,
+        **UNBLOCKED,
+    )  # fmt: skip
+    slots = (
+        TakeSlot(agent.slots_key, old.slot_id, agent.max_concurrency),
+        TakeSlot(ids.ALL_SLOTS_KEY, old.slot_id, global_cap),
+    )
+    return (swap, *slots)
+
+
+def wait_for(old: FollowUp, pending: Pending, *, at: datetime, write_id: str) -> Swap:
+    """Takes a live run whose agent answered "pending"; gives the next poll, at the lease's end at the latest."""
+    assert old.lease_until is not None, f"live run {old.run_id} has no lease"
+    look = min(at + pending.poll_after, old.lease_until)
+    return advance(old, old.status, at=at, write_id=write_id, wake_at=look, handle=pending.handle)
+
+
+def finish(old: FollowUp, done: Done, *, rerun_safe: bool, stamp: Stamp) -> tuple[Change, ...]:
+    """Takes a live follow-up and how its run ended; gives the whole finish as one transaction: the follow-up moves on,
+    the run record (the outbox of the report) appears, the slots fall free."""
+    if old.status is Status.CANCELLING:
+        done = replace(done, outcome=Outcome.CANCELLED)
+        onward = _Next(status=Status.CANCELLED, final=True, fields=dict(UNCLAIMED))
+    elif _may_retry(old, done.outcome, rerun_safe):
+        again = stamp.at + backoff(old.attempt, stamp.luck)
+        onward = _Next(status=Status.SCHEDULED, final=False, wake_at=again, fields=UNCLAIMED | {"start_at": again})
+    else:
+        onward = _conclude(old, done.outcome, stamp.at)
+    return (*_end(old, done, onward, stamp), *free_slots(old))
+
+
+def lease_over(old: FollowUp, *, rerun_safe: bool, stamp: Stamp) -> tuple[Change, ...]:
+    """Takes a live follow-up whose process is surely dead; gives its finish with the outcome `unknown`."""
+    done = Done(
+        outcome=Outcome.UNKNOWN,
+        summary="The run broke off: its machine or process died before a result was stored. "
+        "The agent may or may not have done its work.",
+    )
+    return finish(old, done, rerun_safe=rerun_safe, stamp=stamp)
+
+
+def refuse_start(old: FollowUp, why: str, *, stamp: Stamp) -> tuple[Change, ...]:
+    """Takes a claim that can never start (its agent is gone, it was never picked up); gives its failed end."""
+    done = Done(outcome=Outcome.FAILED, summary=why)
+    return _end(old, done, _conclude(old, Outcome.FAILED, stamp.at), stamp)
+
+
+def poisoned(old: FollowUp, error: str, *, stamp: Stamp, pause: timedelta) -> tuple[Change, ...]:
+    """Takes an open follow-up at which the sweep raised; gives a later look, or after five its end."""
+    if old.poison + 1 >= MAX_POISON:
+        done = Done(outcome=Outcome.FAILED, summary=f"poison: looking at it raised {error}")
+        status = Status.CANCELLED if old.status is Status.CANCELLING else Status.FAILED
+        closed = _Next(status=status, final=True, fields=UNCLAIMED | {"reason": "poison"})
+        return (*_end(old, done, closed, stamp), *(free_slots(old) if old.status in LIVE else ()))
+    return (
+        advance(old, old.status, at=stamp.at, write_id=stamp.write_id, wake_at=stamp.at + pause, poison=old.poison + 1),
+    )
+
+
+def free_slots(old: FollowUp) -> tuple[Change, ...]:
+    """Gives the changes that free what a live run holds."""
+    return (
+        FreeSlot(ids.agent_slots_key(old.agent), old.slot_id),
+        FreeSlot(ids.ALL_SLOTS_KEY, old.slot_id),
+    )
+
+
+def _may_retry(old: FollowUp, outcome: Outcome, rerun_safe: bool) -> bool:
+    if old.attempt >= old.max_attempts:
+        return False
+    # A failed agent said so itself. One that was killed at its deadline, or whose end nobody saw, may have acted.
+    return outcome is Outcome.FAILED or (outcome in (Outcome.UNKNOWN, Outcome.TIMED_OUT) and rerun_safe)
+
+
+def _conclude(old: FollowUp, outcome: Outcome, at: datetime) -> _Next:
+    """Ends the occurrence: the follow-up closes, or moves on to the next time of its rule."""
+    good = outcome in GOOD
+    failures = 0 if good else old.failures_in_row + 1
+    fields: dict[str, Any] = UNCLAIMED | UNBLOCKED | {"last_outcome": outcome, "failures_in_row": failures}
+    if old.rule is None:
+        return _Next(status=Status.DONE if good else Status.FAILED, final=True, fields=fields)
+    due = _next_due(old, at)
+    number = old.occurrence + (due != old.due_at)
+    fields |= {"due_at": due, "start_at": due, "attempt": 0, "extra": False, "occurrence": number}
+    if failures >= PAUSE_AFTER_FAILURES:
+        fields |= {"reason": f"paused by Followups after {failures} failed occurrences in a row"}
+        return _Next(status=Status.PAUSED, final=True, fields=fields)
+    return _Next(status=Status.SCHEDULED, final=True, fields=fields, wake_at=due)
+
+
+def _next_due(old: FollowUp, at: datetime) -> datetime:
+    """From the nominal time of the last occurrence, never from now: so it neither drifts nor advances twice."""
+    if old.extra and old.due_at > (old.started_at or at):
+        return old.due_at
+    rule, anchor, zone = _rule_of(old)
+    return next_after(rule, anchor, zone, old.folded_to or old.due_at)
+
+
+def _fold(old: FollowUp, at: datetime) -> tuple[int, datetime]:
+    rule, anchor, zone = _rule_of(old)
+    return fold_missed(rule, anchor, zone, old.due_at, at)
+
+
+def _rule_of(old: FollowUp) -> tuple[Rule, datetime, ZoneInfo]:
+    assert old.rule is not None and old.anchor is not None, f"follow-up {old.id} has no rule"
+    return Rule.parse(old.rule), datetime.fromisoformat(old.anchor), ZoneInfo(old.timezone)
+
+
+def _end(old: FollowUp, done: Done, onward: _Next, stamp: Stamp) -> tuple[Change, ...]:
+    swap = advance(
+        old, onward.status, at=stamp.at, write_id=stamp.write_id, wake_at=onward.wake_at, **onward.fields
+    )  # fmt: skip
+    reported = onward.final and old.status is not Status.CANCELLING
+    following = swap.new.start_at if isinstance(swap.new, FollowUp) and onward.wake_at is not None else None
+    run = Run(
+        owner=old.owner, follow_up_id=old.id, fence=old.fence, agent=old.agent, task=old.task, message=old.message,
+        timezone=old.timezone, rule=old.rule, due_at=old.due_at, occurrence=old.occurrence, attempt=old.attempt,
+        max_attempts=old.max_attempts, claimed_at=old.claimed_at, started_at=old.started_at, finished_at=stamp.at,
+        missed=old.missed, outcome=done.outcome, summary=done.summary, report=done.report, output_ref=done.output_ref,
+        final=onward.final, follow_up_status=onward.status, next_at=following, parent=old.parent, depth=old.depth,
+        report_status=ReportStatus.PENDING if reported else ReportStatus.NONE, report_to=old.report_to,
+        wake_at=wake(stamp.at, stamp.at) if reported else None, write_id=stamp.run_write_id,
+    )  # fmt: skip
+    return (swap, Add(run))
