@@ -1,7 +1,7 @@
 """What an agent is told and what it may answer: the agent contract, version 1."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -30,7 +30,7 @@ class AgentCall:
     #: Seconds until then, at the call.
     seconds: float
     #: Run token: what the agent says with it is said on this run's account.
-    token: str
+    token: str = field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

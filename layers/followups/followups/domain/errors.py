@@ -16,6 +16,7 @@ FollowupsError
 │   └── StoreFull      the disk is full
 ├── AgentUncertain     it is unknown whether the agent ran: write nothing, the lease decides
 ├── QueueError         not all messages were surely taken
+├── ConfigError        a setting is missing or wrong: nothing starts
 └── MailError
     ├── MailNotSent    surely not sent: try again
     ├── MailRefused    never to be sent like this
@@ -47,6 +48,10 @@ class Refused(FollowupsError):
 
 class Invalid(Refused):
     http_status = 422
+
+
+class Unauthenticated(Refused):
+    http_status = 401
 
 
 class Forbidden(Refused):
@@ -98,6 +103,10 @@ class StoreFull(StoreError):
     pass
 
 
+class UnreadableItem(StoreError):
+    """A stored item is not of a form that this code reads."""
+
+
 class AgentUncertain(FollowupsError):
     """The call to the agent broke off without an answer."""
 
@@ -120,3 +129,11 @@ class MailUncertain(MailError):
 
 class QueueError(FollowupsError):
     """Not all messages were surely taken; the sweeper sends them again."""
+
+
+class ConfigError(FollowupsError):
+    """Settings that nothing can start with. One line each: which setting, what is wrong, what would be right."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)

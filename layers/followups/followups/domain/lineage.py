@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from followups.domain import ids
 from followups.domain.changes import Change, Live, Spend
 from followups.domain.entities import FollowUp
-from followups.domain.errors import Forbidden
+from followups.domain.errors import Forbidden, Unauthenticated
 from followups.domain.status import Status
 
 MAX_DEPTH = 2
@@ -52,7 +52,7 @@ def sign_run(run: RunToken, secret: bytes) -> str:
 def read_run_token(text: str, secrets: Sequence[bytes]) -> RunToken:
     """Gives the run that a token stands for, signed with any of the secrets (two, so that they can be rotated).
 
-    Raises Forbidden `invalid_run_token`.
+    Raises Unauthenticated `invalid_run_token`.
     """
     try:
         prefix, payload_text, mac_text = text.split(".")
@@ -94,8 +94,8 @@ def earliest_child(due: datetime, at: datetime) -> datetime:
     return max(due, at + CHILD_FLOOR)
 
 
-def _invalid() -> Forbidden:
-    return Forbidden("invalid_run_token", "the run token is not one of ours")
+def _invalid() -> Unauthenticated:
+    return Unauthenticated("invalid_run_token", "the run token is not one of ours")
 
 
 def _mac(payload: bytes, secret: bytes) -> bytes:

@@ -4,6 +4,8 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from followups.domain.ids import run_id
+
 VERSION = 1
 
 
@@ -15,6 +17,11 @@ class Message:
     owner: str
     follow_up_id: str
     fence: int
+
+    @property
+    def run_id(self) -> str:
+        """The id of the run that it is about."""
+        return run_id(self.follow_up_id, self.fence)
 
     def to_json(self) -> str:
         return json.dumps(

@@ -74,7 +74,7 @@ def parse(text: str, *, at: datetime, timezone: str) -> When:
     zone = find_zone(timezone)
     words = " ".join(text.split()).lower()
     if not words:
-        raise Invalid("due_required", f"say when: {EXAMPLES}", field="when")
+        raise Invalid("due_required", f"say when: {EXAMPLES}", field="due")
     now = at.replace(microsecond=0)
     try:
         return _read(text, words, now, zone)
@@ -89,10 +89,10 @@ def _read(text: str, words: str, now: datetime, zone: ZoneInfo) -> When:
         return When(text, to_utc(anchor, zone), zone.key, rule, anchor)
     due = _relative(text, words, now, local_now, zone) or _absolute(text, words, zone)
     if due is None:
-        raise Invalid("invalid_due", f"{_short(text)} is not a time I know; write one like {EXAMPLES}", field="when")
+        raise Invalid("invalid_due", f"{_short(text)} is not a time I know; write one like {EXAMPLES}", field="due")
     if due <= now:
         raise Invalid("due_in_past", f"{_short(text)} is in the past ({format_instant(due, zone.key)}); "
-                      f"say a later time, like {_suggestion(due, now, zone)}", field="when")  # fmt: skip
+                      f"say a later time, like {_suggestion(due, now, zone)}", field="due")  # fmt: skip
     if due - now > HORIZON:
         raise _out_of_range(text)
     return When(text, due, zone.key, None, None)
@@ -101,14 +101,14 @@ def _read(text: str, words: str, now: datetime, zone: ZoneInfo) -> When:
 def _relative(text: str, words: str, now: datetime, local_now: datetime, zone: ZoneInfo) -> datetime | None:
     if found := _COMPACT.fullmatch(words):
         if found[2] == "m" and found[1] == "1":
-            raise Invalid("invalid_due", "1m could be a minute or a month; write 'in 1 minute' or '30d'", field="when")
+            raise Invalid("invalid_due", "1m could be a minute or a month; write 'in 1 minute' or '30d'", field="due")
         count, unit = int(found[1]), _UNITS[found[2]]
     elif found := _WORDED.fullmatch(words):
         count, unit = (1 if found[1].startswith("a") else int(found[1])), found[2]
     else:
         return None
     if count == 0:
-        raise Invalid("invalid_due", f"{_short(text)} is now; say a time that is still to come, like 1d", field="when")
+        raise Invalid("invalid_due", f"{_short(text)} is now; say a time that is still to come, like 1d", field="due")
     if unit in _SECONDS:
         return now + timedelta(seconds=count * _SECONDS[unit])
     return to_utc(local_now + timedelta(days=count * _DAYS[unit]), zone)
@@ -127,7 +127,7 @@ def _absolute(text: str, words: str, zone: ZoneInfo) -> datetime | None:
         return datetime.fromisoformat(f"{found[1]}T{found[2]}{found[3].replace('Z', '+00:00')}").astimezone(UTC)
     except ValueError as error:
         raise Invalid("invalid_due", f"{_short(text)} is no date of the calendar; write one like 2026-12-01T09:00",
-                      field="when") from error  # fmt: skip
+                      field="due") from error  # fmt: skip
 
 
 def _suggestion(due: datetime, now: datetime, zone: ZoneInfo) -> str:
@@ -140,7 +140,7 @@ def _suggestion(due: datetime, now: datetime, zone: ZoneInfo) -> str:
 
 
 def _out_of_range(text: str) -> Invalid:
-    return Invalid("due_out_of_range", f"{_short(text)} is too far off; the furthest is 50 years ahead", field="when")
+    return Invalid("due_out_of_range", f"{_short(text)} is too far off; the furthest is 50 years ahead", field="due")
 
 
 def _short(text: str) -> str:

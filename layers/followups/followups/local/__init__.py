@@ -1,0 +1,1 @@
+"""The laptop's runtime: the same handlers, called with true event shapes, over a SQLite file."""

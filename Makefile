@@ -1,0 +1,55 @@
+# What a developer does with Followups. `make` alone lists it.
+#
+# Set-up happens once, and again when the requirements change: each environment has a stamp file, `.done` or `.ready`.
+# Nothing is installed outside this folder.
+
+.POSIX:
+.PHONY: help setup demo test check build clean
+
+PYTHON =
+ARGS =
+# cfn-lint checks a template against one region, and SAM tells nobody about it.
+SAM = AWS_DEFAULT_REGION=eu-central-1 SAM_CLI_TELEMETRY=0 .tools/sam/bin/sam
+RUN = layers/followups/requirements.txt requirements.txt pyproject.toml tools/venv.sh
+
+help: ## list what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
+
+setup: .venv/.done .tools/ministack/.done .tools/sam/.done ## install all that the other targets need
+
+demo: .venv/.ready ## see it work, in a folder of its own (.demo)
+	@FOLLOWUPS_HOME=.demo .venv/bin/followups demo $(ARGS)
+
+test: .venv/.done .tools/ministack/.done ## run the tests; ARGS="-k sweep" picks some
+	@.venv/bin/python -m pytest -n auto $(ARGS)
+
+check: .venv/.done .tools/sam/.done ## lint, format, types and the template
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@$(SAM) validate --lint
+
+build: .tools/sam/.done ## build the functions and their layer into .aws-sam; needs Python 3.13
+	@PYTHON="$(PYTHON)" SAM="$(SAM)" sh tools/build.sh $(ARGS)
+
+clean: ## remove all that was made here, also the environments
+	@rm -rf .venv .tools .demo .aws-sam build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@find layers functions tests -type d \( -name __pycache__ -o -name .mypy_cache -o -name '*.egg-info' \) -prune -exec rm -rf {} +
+
+# What `followups` needs to run; then, on top of it, what tests and checks need.
+.venv/.ready: $(RUN)
+	@PYTHON="$(PYTHON)" sh tools/venv.sh .venv requirements.txt editable
+	@touch $@
+
+.venv/.done: .venv/.ready requirements-dev.txt
+	@PYTHON="$(PYTHON)" sh tools/venv.sh .venv requirements-dev.txt
+	@touch $@
+
+# Tools whose own requirements do not go together with ours, nor with each other's.
+.tools/ministack/.done: tools/requirements-ministack.txt tools/venv.sh
+	@PYTHON="$(PYTHON)" sh tools/venv.sh .tools/ministack tools/requirements-ministack.txt
+	@touch $@
+
+.tools/sam/.done: tools/requirements-sam.txt tools/venv.sh
+	@PYTHON="$(PYTHON)" sh tools/venv.sh .tools/sam tools/requirements-sam.txt
+	@touch $@

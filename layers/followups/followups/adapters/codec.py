@@ -1,0 +1,146 @@
+"""Entities as plain items and back, for both stores; and what the indexes hold, in this one place.
+
+An item is read by people in the AWS console: times as ISO text, statuses in words, nothing packed. Only what an index
+orders by (`wake_at`) and what DynamoDB's TTL reads (`expires_at`) is a number.
+"""
+
+import types
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from functools import cache
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from followups.domain.entities import Agent, Control, Entity, FollowUp, Run
+from followups.domain.errors import UnreadableItem
+from followups.domain.status import CLOSED
+
+Item = dict[str, Any]
+AGENTS_OWNER_KEY = "AGENTS"
+KINDS: dict[str, type[Entity]] = {"follow-up": FollowUp, "run": Run, "agent": Agent, "control": Control}
+_NAMES = {kind: name for name, kind in KINDS.items()}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: What an item has beside its entity's fields.
+_DERIVED = frozenset({"pk", "sk", "kind", "wake_at_text", "expires_at_text", "wake_shard", "owner_key", "list_key"})
+
+
+def epoch_ms(moment: datetime) -> int:
+    """Gives whole milliseconds since 1970 in UTC."""
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
+
+
+def shard_of(pk: str, shards: int) -> int:
+    """Gives the partition of the due index, the same on every machine."""
+    return zlib.crc32(pk.encode()) % shards
+
+
+def list_range(group: str) -> tuple[str, str]:
+    """Gives the range [low, high) of list keys of a group: `open`, `closed` or `all`. Open ones sort first."""
+    return {"open": ("1-open#", "1-open$"), "closed": ("2-closed#", "2-closed$"), "all": ("1", "3")}[group]
+
+
+def to_item(entity: Entity, *, shards: int = 1) -> Item:
+    """Gives the entity as an item: keys, kind, fields that are not None, and what the indexes hold."""
+    item: Item = {"pk": entity.key.pk, "sk": entity.key.sk, "kind": _NAMES[type(entity)]}
+    for field in fields(entity):
+        value = getattr(entity, field.name)
+        if value is not None:
+            item[field.name] = _plain(value)
+    if isinstance(entity, FollowUp | Run):
+        if entity.wake_at is not None:
+            item |= {"wake_at": epoch_ms(entity.wake_at), "wake_at_text": iso(entity.wake_at)}
+            item["wake_shard"] = shard_of(entity.key.pk, shards)
+        if entity.expires_at is not None:
+            item |= {"expires_at": epoch_ms(entity.expires_at) // 1000, "expires_at_text": iso(entity.expires_at)}
+    if isinstance(entity, FollowUp):
+        group = "2-closed" if entity.status in CLOSED else "1-open"
+        item |= {"owner_key": entity.owner, "list_key": f"{group}#{iso(entity.due_at)}#{entity.id}"}
+    elif isinstance(entity, Agent):
+        item |= {"owner_key": AGENTS_OWNER_KEY, "list_key": entity.name}
+    return item
+
+
+def from_item(item: Mapping[str, Any]) -> Entity:
+    """Gives the entity. Raises UnreadableItem for an item of another form, also a newer one: what is not understood is
+    not rewritten."""
+    kind = KINDS.get(str(item.get("kind")))
+    if kind is None:
+        raise UnreadableItem(f"{_name(item)} is of unknown kind {str(item.get('kind'))[:40]!r}")
+    readers = _readers(kind)
+    unknown = sorted(set(item) - set(readers) - _DERIVED)
+    if unknown:
+        raise UnreadableItem(f"{_name(item)} has fields this version does not know: {', '.join(unknown)[:100]}")
+    values: dict[str, Any] = {}
+    for name, read in readers.items():
+        if name not in item:
+            continue
+        raw = item.get(f"{name}_text", item[name]) if name in ("wake_at", "expires_at") else item[name]
+        try:
+            values[name] = read(raw)
+        except (TypeError, ValueError) as error:
+            raise UnreadableItem(f"{_name(item)} has a wrong {name}: {raw!r:.60}") from error
+    for name in ("wake_at", "expires_at", *(f.name for f in fields(kind) if _is_optional(kind, f.name))):
+        if name in readers:
+            values.setdefault(name, None)
+    try:
+        return kind(**values)
+    except (TypeError, ValueError) as error:
+        raise UnreadableItem(f"{_name(item)}: {error}") from error
+
+
+def iso(moment: datetime) -> str:
+    """Gives the instant as ISO text in UTC with milliseconds: it sorts as it follows in time."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return iso(value)
+    if isinstance(value, Enum):
+        return value.value
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _name(item: Mapping[str, Any]) -> str:
+    return f"item {item.get('pk')} {item.get('sk')}"
+
+
+@cache
+def _readers(kind: type[Entity]) -> dict[str, Callable[[Any], Any]]:
+    hints = get_type_hints(kind)
+    return {field.name: _reader(hints[field.name]) for field in fields(kind)}
+
+
+@cache
+def _is_optional(kind: type[Entity], name: str) -> bool:
+    return type(None) in get_args(get_type_hints(kind)[name])
+
+
+def _reader(hint: Any) -> Callable[[Any], Any]:
+    if get_origin(hint) in (Union, types.UnionType):
+        hint = next(part for part in get_args(hint) if part is not type(None))
+    if hint is datetime:
+        return _instant
+    if get_origin(hint) is tuple:
+        return _texts
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return hint
+    return lambda value: _exactly(hint, value)
+
+
+def _instant(value: Any) -> datetime:
+    moment = datetime.fromisoformat(_exactly(str, value).replace("Z", "+00:00"))
+    return moment.astimezone(UTC)
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(_exactly(str, part) for part in _exactly(list, value))
+
+
+def _exactly(kind: Any, value: Any) -> Any:
+    # bool is an int to Python, and never to us.
+    if type(value) is not kind:
+        raise TypeError(f"{value!r} is no {kind.__name__}")
+    return value

@@ -1,0 +1,197 @@
+"""A laptop's clock, luck, delay queue and leases."""
+
+import fcntl
+import heapq
+import itertools
+import os
+import random
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from followups.domain import ids
+from followups.domain.errors import QueueError, StoreError
+from followups.domain.messages import Message
+
+
+class SystemClock:
+    """The machine's clock, in whole milliseconds; `shift` moves it, for trying out what happens later."""
+
+    def __init__(self, shift: timedelta = timedelta(0)) -> None:
+        self._shift = shift
+
+    def now(self) -> datetime:
+        moment = datetime.now(UTC) + self._shift
+        return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+    def sleep(self, time_: timedelta) -> None:
+        time.sleep(max(0.0, time_.total_seconds()))
+
+
+class SystemChance:
+    """The machine's randomness: names from its secret source, luck from the ordinary one."""
+
+    def new_id(self) -> str:
+        return ids.encode_id(secrets.token_bytes(17))
+
+    def luck(self) -> float:
+        return random.random()  # noqa: S311 - jitter, not a secret
+
+
+class MemoryQueue:
+    """A delay queue in memory. What it loses in a crash the table brings back: a claim is sent again."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Message]] = []
+        self._order = itertools.count()
+        self._changed = threading.Condition()
+        self._taken = 0
+        self._closed = False
+
+    def send(self, messages: Sequence[tuple[Message, int]]) -> None:
+        now = time.monotonic()
+        with self._changed:
+            for message, delay_s in messages:
+                heapq.heappush(self._heap, (now + delay_s, next(self._order), message))
+            self._changed.notify_all()
+
+    def take(self) -> Message | None:
+        """Gives the next message whose time has come, waiting for it, or None when the queue is closed. Each message
+        that was taken must be reported `done`."""
+        with self._changed:
+            while not self._closed:
+                wait = self._heap[0][0] - time.monotonic() if self._heap else None
+                if wait is not None and wait <= 0:
+                    self._taken += 1
+                    return heapq.heappop(self._heap)[2]
+                self._changed.wait(wait)
+            return None
+
+    def done(self) -> None:
+        """Says that a taken message was handled."""
+        with self._changed:
+            self._taken -= 1
+            self._changed.notify_all()
+
+    def idle(self, timeout_s: float | None = None) -> bool:
+        """Waits until nothing waits and nothing is in hand, or for the timeout; says whether it is so."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not (self._heap or self._taken), timeout_s)
+
+    def in_hand(self) -> int:
+        """Gives how many messages are being handled."""
+        with self._changed:
+            return self._taken
+
+    def close(self) -> list[Message]:
+        """Ends all `take`s; gives the messages that nobody took."""
+        with self._changed:
+            self._closed = True
+            left = [message for _, _, message in sorted(self._heap)]
+            self._heap.clear()
+            self._changed.notify_all()
+            return left
+
+
+class FileLeases:
+    """Leases that end with the process: each holder keeps a locked file, and the agents that it starts inherit the lock.
+
+    The kernel drops an flock(2) when the last descriptor of its open file is closed, however the processes died. So a
+    lock that can be taken says that the holder and all its agents are gone.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._holder = f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}"
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._path = self._path_of(self._holder)
+        # Locked before it has its name: nobody must find it unlocked and take its holder for dead.
+        unborn = self._path.with_suffix(".new")
+        self._fd = os.open(unborn, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+        fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        unborn.rename(self._path)
+
+    @property
+    def holder(self) -> str:
+        return self._holder
+
+    @property
+    def fd(self) -> int:
+        """The descriptor that agents must inherit."""
+        return self._fd
+
+    def surely_over(self, holder: str) -> bool:
+        """Says whether the holder's lock is free. A file that is gone was removed by a holder that ended cleanly."""
+        if holder == self._holder:
+            return False
+        try:
+            fd = os.open(self._path_of(holder), os.O_RDWR)
+        except FileNotFoundError:
+            return True
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        finally:
+            os.close(fd)
+        return True
+
+    def sweep_files(self) -> None:
+        """Removes the lock files of holders that are gone; call it when their leases were ended."""
+        for path in self._folder.glob("*.lock"):
+            if path != self._path and self.surely_over(path.name.removesuffix(".lock")):
+                path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Gives the lock up; call it when no agent of this process is left."""
+        os.close(self._fd)
+        self._path.unlink(missing_ok=True)
+
+    def _path_of(self, holder: str) -> Path:
+        return self._folder / f"{Path(holder).name}.lock"
+
+
+class NoLeases:
+    """Leases that end by their time only: on AWS, and where no agent is started."""
+
+    holder = None
+
+    def surely_over(self, _holder: str) -> bool:
+        return False
+
+
+class NoQueue:
+    """A queue for a process that claims nothing: what is due waits in the store for the next sweep."""
+
+    def send(self, messages: Sequence[tuple[Message, int]]) -> None:
+        raise QueueError(f"{len(messages)} messages for a process that runs nothing")
+
+
+def secret_file(path: Path) -> bytes:
+    """Gives the laptop's signing key, 32 bytes, made at its first use and readable by its user only.
+
+    Raises StoreError if the file is there and is no key.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not path.exists():
+        fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
+        fd = os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(fd, "wb") as file:
+            file.write(secrets.token_bytes(32))
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            # A link, unlike a rename, leaves a key alone that another process has put there meanwhile.
+            os.link(fresh, path)
+        except FileExistsError:
+            pass
+        finally:
+            fresh.unlink()
+    key = path.read_bytes()
+    if len(key) != 32:
+        raise StoreError(f"{path} is no signing key ({len(key)} bytes, not 32); move it away and a new one is made")
+    return key

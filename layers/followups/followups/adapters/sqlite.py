@@ -1,0 +1,208 @@
+"""The embedded store: one SQLite file in WAL mode, safe for several processes and threads."""
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from followups.adapters import codec
+from followups.adapters.sqlite_file import connect, translated
+from followups.domain import ids
+from followups.domain.changes import Add, Change, FreeSlot, Live, Remove, SetAside, Spend, Swap, TakeSlot
+from followups.domain.entities import Agent, Control, Entity, FollowUp, Run, Unreadable
+from followups.domain.errors import Conflict, UnreadableItem
+from followups.domain.ids import Key
+from followups.domain.status import Status
+from followups.ports import E, Listing
+
+_PAGE = 500
+_PUT = """
+    INSERT OR REPLACE INTO items (pk, sk, version, write_id, wake_at, poison, owner_key, list_key, doc)
+    VALUES (:pk, :sk, :version, :write_id, :wake_at, :poison, :owner_key, :list_key, :doc)
+"""
+
+
+class SQLiteStore:
+    """A store in one file. Makes the file if there is none; raises StoreCorrupt for one that is not ours to use."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._local = threading.local()
+        # SQLite lets writers of one process starve each other in its busy loop; a lock makes them queue.
+        self._writing = threading.Lock()
+        with translated(path):
+            self._connection()
+
+    def commit(self, *changes: Change) -> None:
+        """Makes all changes in one transaction. Raises Conflict, StoreError."""
+        with self._writing, self._transaction() as db:
+            failed = [change for change in changes if not _apply(db, change)]
+            if failed:
+                raise Conflict(sorted(failed, key=lambda change: not isinstance(change, Swap | Add)))
+
+    def get(self, kind: type[E], key: Key) -> E | None:
+        """Gives the entity under the key, or None. Raises UnreadableItem, StoreError."""
+        rows = self._read("SELECT doc FROM items WHERE pk = ? AND sk = ?", key)
+        if not rows:
+            return None
+        entity = _entity(rows[0][0])
+        if not isinstance(entity, kind):
+            raise UnreadableItem(f"{key.pk} {key.sk} is a {type(entity).__name__}, not a {kind.__name__}")
+        return entity
+
+    def due(self, until: datetime) -> Iterator[FollowUp | Run | Unreadable]:
+        """Gives each item with `wake_at` <= `until`, soonest first."""
+        after: tuple[int, str, str] = (-1, "", "")
+        while True:
+            rows = self._read(
+                "SELECT wake_at, pk, sk, doc, version, poison FROM items"
+                " WHERE wake_at <= ? AND (wake_at, pk, sk) > (?, ?, ?) ORDER BY wake_at, pk, sk LIMIT ?",
+                (codec.epoch_ms(until), *after, _PAGE),
+            )
+            for wake_at, pk, sk, doc, version, poison in rows:
+                after = (wake_at, pk, sk)
+                yield _due_item(Key(pk, sk), doc, version, poison)
+            if len(rows) < _PAGE:
+                return
+
+    def list_follow_ups(self, owner: str, *, group: str, after: str | None, limit: int) -> Listing:
+        """Gives a page of an owner's follow-ups and where the next one starts, or None."""
+        low, high = codec.list_range(group)
+        rows = self._read(
+            "SELECT list_key, doc FROM items WHERE owner_key = ? AND list_key >= ? AND list_key < ? AND list_key > ?"
+            " ORDER BY list_key LIMIT ?",
+            (owner, low, high, after or "", limit + 1),
+        )
+        found = [_entity(doc) for _, doc in rows[:limit]]
+        follow_ups = [entity for entity in found if isinstance(entity, FollowUp)]
+        return follow_ups, rows[limit - 1][0] if len(rows) > limit else None
+
+    def runs(self, owner: str, follow_up_id: str, *, limit: int) -> list[Run]:
+        """Gives the latest runs, newest first."""
+        rows = self._read(
+            "SELECT doc FROM items WHERE pk = ? AND sk >= 'RUN#' AND sk < 'RUN$' ORDER BY sk DESC LIMIT ?",
+            (ids.follow_up_key(owner, follow_up_id).pk, limit),
+        )
+        return [run for (doc,) in rows if isinstance(run := _entity(doc), Run)]
+
+    def agents(self) -> list[Agent]:
+        """Gives all registered agents, by name."""
+        rows = self._read("SELECT doc FROM items WHERE owner_key = ? ORDER BY list_key", (codec.AGENTS_OWNER_KEY,))
+        return [agent for (doc,) in rows if isinstance(agent := _entity(doc), Agent)]
+
+    def slots(self, key: Key) -> frozenset[str]:
+        """Gives the members of a slot set."""
+        return frozenset(member for (member,) in self._read("SELECT member FROM slots WHERE pk = ? AND sk = ?", key))
+
+    def close(self) -> None:
+        """Closes this thread's connection."""
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is not None:
+            connection.close()
+            del self._local.connection
+
+    def _connection(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = connect(self._path)
+        return connection
+
+    def _read(self, sql: str, parameters: tuple[Any, ...]) -> list[Any]:
+        with translated(self._path):
+            return self._connection().execute(sql, parameters).fetchall()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with translated(self._path):
+            db = self._connection()
+            # The write lock is taken before the first read, so that what a condition reads is still so when it is written.
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+                db.execute("COMMIT")
+            finally:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+
+
+def _apply(db: sqlite3.Connection, change: Change) -> bool:
+    """Makes one change inside the transaction; says whether its condition held."""
+    key = _key_of(change)
+    match change:
+        case Swap(old, new):
+            return _put(db, new, expected=old.version)
+        case Add(entity):
+            return _put(db, entity, expected=None)
+        case TakeSlot(_, member, cap):
+            others = "SELECT count(*) FROM slots WHERE pk = ? AND sk = ? AND member <> ?"
+            if db.execute(others, (*key, member)).fetchone()[0] >= cap:
+                return False
+            db.execute("INSERT OR IGNORE INTO slots VALUES (?, ?, ?)", (*key, member))
+        case FreeSlot(_, member):
+            db.execute("DELETE FROM slots WHERE pk = ? AND sk = ? AND member = ?", (*key, member))
+        case Spend(_, amount, limit):
+            row = db.execute("SELECT n FROM counters WHERE pk = ? AND sk = ?", key).fetchone()
+            total = (row[0] if row else 0) + amount
+            if total > limit:
+                return False
+            db.execute("INSERT OR REPLACE INTO counters VALUES (?, ?, ?)", (*key, total))
+        case Live(_, fence):
+            stored = _stored(db, key)
+            parent = _entity(stored[2]) if stored else None
+            return isinstance(parent, FollowUp) and parent.status is Status.RUNNING and parent.fence == fence
+        case Remove(entity):
+            sql = "DELETE FROM items WHERE pk = ? AND sk = ? AND version = ?"
+            return db.execute(sql, (*key, entity.version)).rowcount == 1
+        case SetAside(_, version, wake_at):
+            sql = "UPDATE items SET wake_at = ?, poison = poison + 1, version = version + 1 WHERE pk = ? AND sk = ? AND version = ?"
+            moment = None if wake_at is None else codec.epoch_ms(wake_at)
+            return db.execute(sql, (moment, *key, version)).rowcount == 1
+    return True
+
+
+def _put(db: sqlite3.Connection, entity: Entity, *, expected: int | None) -> bool:
+    stored = _stored(db, entity.key)
+    if stored is not None and stored[1] == entity.write_id:
+        return True  # The answer to our own write was lost: it was us.
+    if (stored[0] if stored else None) != expected:
+        return False
+    item = codec.to_item(entity)
+    row = {name: item.get(name) for name in ("wake_at", "owner_key", "list_key")}
+    row |= {"pk": entity.key.pk, "sk": entity.key.sk, "version": entity.version, "write_id": entity.write_id}
+    row |= {"poison": item.get("poison", 0), "doc": json.dumps(item, ensure_ascii=False, separators=(",", ":"))}
+    db.execute(_PUT, row)
+    return True
+
+
+def _stored(db: sqlite3.Connection, key: Key) -> tuple[int, str, str] | None:
+    row: tuple[int, str, str] | None
+    row = db.execute("SELECT version, write_id, doc FROM items WHERE pk = ? AND sk = ?", key).fetchone()
+    return row
+
+
+def _key_of(change: Change) -> Key:
+    if isinstance(change, Swap):
+        return change.new.key
+    return change.entity.key if isinstance(change, Add | Remove) else change.key
+
+
+def _entity(doc: str) -> FollowUp | Run | Agent | Control:
+    try:
+        item = json.loads(doc)
+    except ValueError as error:
+        raise UnreadableItem(f"a stored document is not JSON: {error}") from error
+    return codec.from_item(item)
+
+
+def _due_item(key: Key, doc: str, version: int, poison: int) -> FollowUp | Run | Unreadable:
+    try:
+        entity = _entity(doc)
+    except UnreadableItem as error:
+        return Unreadable(key=key, version=version, poison=poison, error=str(error))
+    if isinstance(entity, FollowUp | Run):
+        return entity
+    return Unreadable(key=key, version=version, poison=poison, error=f"a {type(entity).__name__} is never due")

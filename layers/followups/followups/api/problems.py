@@ -1,0 +1,93 @@
+"""Errors as `application/problem+json` (RFC 9457)."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+
+from followups.domain.errors import Refused, StoreBusy, StoreError, StoreFull
+
+_BASE = "https://followups.dev/problems/"
+_TITLES = {
+    400: "The request cannot be read",
+    401: "Who you are is not known",
+    403: "Not allowed",
+    404: "Not found",
+    405: "Method not allowed",
+    409: "Not in this state",
+    412: "Changed meanwhile",
+    413: "Too large",
+    415: "Not JSON",
+    422: "The request is wrong",
+    428: "Condition needed",
+    429: "Too many requests",
+    500: "Our mistake",
+    503: "Not now",
+}
+HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+
+
+class HttpProblem(Refused):
+    """A refusal that only HTTP knows: of the transport, not of the domain."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        errors: Sequence[dict[str, str]] = (),
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(code, detail)
+        self.http_status = status
+        self.errors = list(errors)
+        self.headers = headers or {}
+
+
+def answer(status: int, body: Any, headers: dict[str, str] | None = None) -> Response[str]:
+    """Gives a JSON answer with our security headers."""
+    content = json.dumps(body, ensure_ascii=False)
+    return Response(status, content_type="application/json", body=content, headers=HEADERS | (headers or {}))
+
+
+def problem(error: Refused, instance: str) -> Response[str]:
+    """Gives a refusal as problem+json; `instance` is the path that was asked."""
+    errors = list(error.errors) if isinstance(error, HttpProblem) else []
+    if not errors and error.field:
+        errors = [{"pointer": f"/{error.field}", "msg": error.detail}]
+    headers = error.headers if isinstance(error, HttpProblem) else {}
+    return _problem(error.http_status, error.code, error.detail, instance, errors, headers)
+
+
+def store_problem(error: StoreError, instance: str) -> Response[str]:
+    """Gives a store's failure as 503: nothing was written, and trying again is right if it was only busy."""
+    code = {StoreBusy: "try_again", StoreFull: "store_full"}.get(type(error), "store_unusable")
+    return _problem(503, code, str(error), instance, [], {"Retry-After": "2" if code == "try_again" else "60"})
+
+
+def bug(instance: str) -> Response[str]:
+    """Gives a 500 that tells nothing of our insides."""
+    detail = "something went wrong on our side; nothing is known to have been written"
+    return _problem(500, "internal_error", detail, instance, [], {})
+
+
+def _problem(
+    status: int, code: str, detail: str, instance: str, errors: list[dict[str, str]], headers: dict[str, str]
+) -> Response[str]:
+    body = {
+        "type": _BASE + code,
+        "title": _TITLES.get(status, "Refused"),
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "instance": instance,
+        "errors": errors,
+    }
+    return Response(
+        status,
+        content_type="application/problem+json",
+        body=json.dumps(body, ensure_ascii=False),
+        headers=HEADERS | headers,
+    )

@@ -1,0 +1,206 @@
+"""The only composition root: it alone knows which adapter stands behind which port, and it alone makes boto3 clients.
+
+What is heavy is imported where it is put together: a login hook that finds nothing due pays for none of it.
+"""
+
+import getpass
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from followups import config
+from followups.adapters.local import FileLeases, NoLeases, NoQueue, SystemChance, SystemClock, secret_file
+from followups.config import LaptopConfig, LaptopEnvironment
+from followups.domain.errors import StoreError
+from followups.handlers import Handler, Log
+from followups.ports import Clock, Leases, Queue, Store
+from followups.usecases.world import Limits, World
+
+if TYPE_CHECKING:
+    from followups.local.runtime import Parts
+
+#: On a laptop a tick is cheap: nothing is claimed ahead, and who is refused looks again soon.
+_LAPTOP_LIMITS = Limits(look_ahead=timedelta(0), blocked_s=(1.0, 5.0))
+DEFAULT_SENDER = "followups@localhost"
+
+
+def laptop_user() -> str:
+    """Gives the owner of what is made on this laptop: the user's login name."""
+    return getpass.getuser()
+
+
+def laptop_store(home: Path) -> Store:
+    """Gives the laptop's store, made if there is none. Raises StoreCorrupt, StoreError."""
+    from followups.adapters.sqlite import SQLiteStore
+
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise StoreError(f"{home} cannot be made: {error.strerror}; set FOLLOWUPS_HOME to a folder of yours") from error
+    return SQLiteStore(home / "followups.db")
+
+
+def laptop_api(home: Path, settings: LaptopConfig) -> Handler:
+    """Gives the API's handler over the laptop's store, for the command line and for `followups dev`."""
+    from followups.api.app import api
+    from followups.api.routes import Service
+
+    world = _laptop_world(laptop_store(home), NoQueue(), NoLeases(), settings, SystemClock())
+    service = Service(
+        world=world, secrets=(secret_file(home / "secret"),), default_timezone=settings.timezone, allow_commands=True
+    )
+    return api(service, log=_stderr_log)
+
+
+def laptop_parts(env: LaptopEnvironment, settings: LaptopConfig, *, store: Store, clock: Clock) -> "Parts":
+    """Gives the laptop's engine: the handlers over its store, its agents and its mail."""
+    from followups.adapters.agents.checklist import ChecklistAgent
+    from followups.adapters.agents.command import CommandAgent
+    from followups.handlers.queue import reporter, runner
+    from followups.handlers.sweeper import sweeper
+    from followups.local.runtime import LocalQueue, Parts
+
+    queue, leases = LocalQueue(), FileLeases(env.home / "locks")
+    world = _laptop_world(store, queue, leases, settings, clock)
+    command = CommandAgent(env.home / "runs", environ=config.environment(), inherit_fds=(leases.fd,))
+    targets = {"command": command, "checklist": ChecklistAgent(clock, command)}
+    return Parts(
+        world=world,
+        queue=queue,
+        leases=leases,
+        sweeper=sweeper(world),
+        runner=runner(world, targets, secret_file(env.home / "secret"), log=_stderr_log),
+        reporter=reporter(world, _laptop_mailer(env, settings), log=_stderr_log),
+        stop_agents=command.stop_all,
+    )
+
+
+def _laptop_world(store: Store, queue: Queue, leases: Leases, settings: LaptopConfig, clock: Clock) -> World:
+    limits = replace(_LAPTOP_LIMITS, global_cap=settings.cap)
+    return World(store=store, queue=queue, clock=clock, chance=SystemChance(), leases=leases, limits=limits)
+
+
+def _laptop_mailer(env: LaptopEnvironment, settings: LaptopConfig) -> Any:
+    from followups.adapters.outbox import OutboxMailer
+    from followups.adapters.smtp import SmtpMailer
+
+    sender = settings.sender or DEFAULT_SENDER
+    default_to = settings.report_to or f"{laptop_user()}@localhost"
+    if env.smtp_url:
+        return SmtpMailer(env.smtp_url, sender=sender, default_to=default_to)
+    return OutboxMailer(env.home / "outbox", sender=sender, default_to=default_to)
+
+
+def _stderr_log(word: str, facts: Mapping[str, Any]) -> None:
+    if word in ("bug", "store_error", "bad_message"):
+        sys.stderr.write(f"followups: {word} {json.dumps(facts, default=str)}\n")
+
+
+def lambda_api() -> Handler:
+    """Gives the API function's handler. Raises ConfigError naming each variable that is wrong."""
+    from followups.api.app import api
+    from followups.api.routes import Service
+    from followups.lambda_settings import ApiSettings
+
+    settings = ApiSettings.load(config.environment())
+    queue = _sqs(settings.start_queue_url, None)
+    limits = Limits(look_ahead=timedelta(seconds=settings.look_ahead_seconds), claim_at_birth=True)
+    service = Service(
+        world=_aws_world(settings.table, settings.shards, queue, limits),
+        secrets=_signing_keys(settings.token_secret_arn),
+        default_timezone=settings.default_timezone,
+        allow_commands=False,
+        recipients=settings.allowed_recipients,
+    )
+    return api(service, log=_json_log("api"))
+
+
+def lambda_sweeper() -> Handler:
+    """Gives the sweeper function's handler. Raises ConfigError."""
+    from followups.handlers.sweeper import sweeper
+    from followups.lambda_settings import SweeperSettings
+
+    settings = SweeperSettings.load(config.environment())
+    queue = _sqs(settings.start_queue_url, settings.report_queue_url)
+    limits = Limits(global_cap=settings.global_cap, look_ahead=timedelta(seconds=settings.look_ahead_seconds))
+    return sweeper(_aws_world(settings.table, settings.shards, queue, limits), log=_json_log("sweeper"))
+
+
+def lambda_runner() -> Handler:
+    """Gives the runner function's handler. Raises ConfigError."""
+    from followups.adapters.agents.checklist import ChecklistAgent
+    from followups.handlers.queue import runner
+    from followups.lambda_settings import RunnerSettings
+
+    settings = RunnerSettings.load(config.environment())
+    limits = Limits(
+        global_cap=settings.global_cap,
+        reserve=timedelta(seconds=settings.reserve_seconds),
+        lease_margin=timedelta(seconds=settings.lease_margin_seconds),
+    )
+    world = _aws_world(settings.table, settings.shards, _sqs(None, settings.report_queue_url), limits)
+    targets = {"checklist": ChecklistAgent(SystemClock(), None)}
+    return runner(world, targets, _signing_keys(settings.token_secret_arn)[0], log=_json_log("runner"))
+
+
+def lambda_reporter() -> Handler:
+    """Gives the reporter function's handler. Raises ConfigError."""
+    from followups.adapters.ses import SesMailer
+    from followups.handlers.queue import reporter
+    from followups.lambda_settings import ReporterSettings
+
+    settings = ReporterSettings.load(config.environment())
+    world = _aws_world(settings.table, settings.shards, NoQueue(), Limits())
+    mailer = SesMailer(_client("sesv2", attempts=1), sender=settings.sender, default_to=settings.report_to)
+    return reporter(world, mailer, log=_json_log("reporter"))
+
+
+def _aws_world(table: str, shards: int, queue: Queue, limits: Limits) -> World:
+    from followups.adapters.dynamodb import DynamoDBStore
+
+    store = DynamoDBStore(_client("dynamodb"), table, shards=shards)
+    return World(store=store, queue=queue, clock=SystemClock(), chance=SystemChance(), leases=NoLeases(), limits=limits)
+
+
+def _sqs(start_url: str | None, report_url: str | None) -> Queue:
+    from followups.adapters.sqs import SqsQueue
+
+    return SqsQueue(_client("sqs"), start_url, report_url)
+
+
+def _signing_keys(secret_arn: str) -> tuple[bytes, ...]:
+    """Gives the present key and, while it is being rotated, the one before it: the first signs, all verify."""
+    from followups.lambda_settings import signing_key
+
+    client = _client("secretsmanager")
+    keys = [signing_key(client.get_secret_value(SecretId=secret_arn)["SecretString"])]
+    try:
+        previous = client.get_secret_value(SecretId=secret_arn, VersionStage="AWSPREVIOUS")
+    except client.exceptions.ResourceNotFoundException:
+        return tuple(keys)
+    return (*keys, signing_key(previous["SecretString"]))
+
+
+def _client(service: str, *, attempts: int = 3) -> Any:
+    import boto3
+    from botocore.config import Config
+
+    retries = {"total_max_attempts": attempts, "mode": "standard"}
+    # Shorter than any function's timeout: what does not answer must leave time to say so.
+    return boto3.client(service, config=Config(connect_timeout=5, read_timeout=10, retries=retries))
+
+
+def _json_log(service: str) -> Log:
+    from aws_lambda_powertools import Logger
+
+    logger = Logger(service=f"followups-{service}")
+
+    def log(word: str, facts: Mapping[str, Any]) -> None:
+        level = logger.error if word in ("bug", "store_error", "bad_message") else logger.info
+        level(word, extra=dict(facts))
+
+    return log

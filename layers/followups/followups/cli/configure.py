@@ -1,0 +1,36 @@
+"""`followups config`: what this laptop remembers."""
+
+import click
+
+from followups import config
+from followups.cli.shell import Session, facts, with_session
+
+_NAMES = {"report-to": "report_to", "sender": "sender", "timezone": "timezone", "cap": "cap"}
+
+
+@click.command("config")
+@click.argument("name", type=click.Choice(list(_NAMES)), required=False)
+@click.argument("value", required=False)
+@click.option("--unset", is_flag=True, help="Back to the default.")
+@with_session
+def config_(session: Session, name: str | None, value: str | None, unset: bool) -> None:
+    """Show or set this laptop's settings.
+
+    \b
+    report-to  where reports go that name no address (default: you, on this machine)
+    sender     the address they come from
+    timezone   the zone in which times are read that name none (default: the machine's)
+    cap        agents alive at once (default: 2)
+    """
+    settings, home = session.settings, session.environment.home
+    if name is not None and (value is not None or unset):
+        if value is not None and unset:
+            raise click.UsageError("give a value or --unset, not both")
+        new: object = int(value) if name == "cap" and value is not None and value.isascii() and value.isdigit() else value
+        settings = config.write_laptop_config(home, config.environment(), {_NAMES[name]: new})
+    document = {key: getattr(settings, field) for key, field in _NAMES.items()}
+    if name is not None:
+        document = {name: document[name]}
+    default = {"report-to": "you, on this machine", "sender": "followups@localhost"}
+    pairs = [(key, str(it) if it is not None else f"({default[key]})") for key, it in document.items()]
+    session.show(document, lambda: facts(pairs))

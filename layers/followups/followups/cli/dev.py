@@ -1,0 +1,62 @@
+"""`followups dev`: the whole product on this laptop, until Ctrl-C."""
+
+import signal
+import sys
+import threading
+from datetime import timedelta
+
+import click
+
+from followups import bootstrap
+from followups.adapters.local import SystemClock
+from followups.cli.run_due import end_quietly, print_run, refuse_inside_run
+from followups.cli.shell import Session, with_session
+from followups.domain.errors import StoreError
+from followups.local.runtime import Runtime
+from followups.local.server import HOST, ApiServer
+
+_TICK = timedelta(seconds=1)
+
+
+@click.command("dev")
+@click.option("--port", type=click.IntRange(0, 65_535), default=8080, show_default=True, help="0 takes a free one.")
+@with_session
+def dev_(session: Session, port: int) -> None:
+    """Serve the HTTP API on 127.0.0.1 and run what is due, each second, until Ctrl-C."""
+    refuse_inside_run(session, "dev")
+    if not session.is_local:
+        raise click.UsageError("dev serves this laptop's store; unset FOLLOWUPS_API_URL")
+    env, settings, clock = session.environment, session.settings, SystemClock()
+    store = bootstrap.laptop_store(env.home)
+    parts = bootstrap.laptop_parts(env, settings, store=store, clock=clock)
+    api = bootstrap.laptop_api(env.home, settings)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with Runtime(parts, on_run=lambda run: print_run(session, run)) as runtime:
+        server = ApiServer(port, api, user=bootstrap.laptop_user(), now=clock.now)
+        threading.Thread(target=server.serve_forever, daemon=True, name="followups-http").start()
+        session.say(f"Followups at http://{HOST}:{server.server_address[1]}, a tick each second. Ctrl-C ends.")
+        try:
+            _tick_for_ever(runtime, clock)
+        except KeyboardInterrupt:
+            session.say("")
+            end_quietly(session, runtime)
+        finally:
+            server.shutdown()
+            server.server_close()
+    session.say("Ended; what is scheduled waits in the store.")
+
+
+def _tick_for_ever(runtime: Runtime, clock: SystemClock) -> None:
+    trouble = ""
+    while True:
+        try:
+            runtime.tick()
+            if trouble:
+                sys.stderr.write("followups: the store answers again\n")
+            trouble = ""
+        except StoreError as error:
+            # A full disk or a locked file passes; the same trouble is told once.
+            if str(error) != trouble:
+                sys.stderr.write(f"followups: {error}; trying on\n")
+            trouble = str(error)
+        clock.sleep(_TICK)

@@ -1,0 +1,129 @@
+"""Commands that only look: list, show, runs, report."""
+
+from typing import Any
+
+import click
+
+from followups.cli.shell import (
+    SHORT,
+    Session,
+    facts,
+    find_follow_up,
+    find_run,
+    local_time,
+    short_run,
+    status,
+    table,
+    until,
+    with_session,
+)
+from followups.domain.status import Status
+
+_STATUSES = ["open", "closed", "all", *(s.value for s in Status)]
+
+
+@click.command("list")
+@click.option("--all", "every", is_flag=True, help="Closed ones too.")
+@click.option("--status", "wanted", type=click.Choice(_STATUSES), default="open", help="Only these.", show_default=True)
+@with_session
+def list_(session: Session, every: bool, wanted: str) -> None:
+    """List follow-ups: open ones, soonest first."""
+    found = session.client.pages("all" if every else wanted)
+    session.show({"follow_ups": found}, lambda: _list(found))
+
+
+def _list(found: list[dict[str, Any]]) -> str:
+    if not found:
+        return "Nothing is scheduled."
+    rows = [
+        (it["id"][:SHORT], status(it["status"]), it["agent"], it["task"], _when(it), it["repeats"] or "once")
+        for it in found
+    ]
+    return table(("ID", "STATUS", "AGENT", "TASK", "DUE", "REPEATS"), rows, flexible=3)
+
+
+def _when(it: dict[str, Any]) -> str:
+    if it["closed_at"]:
+        return f"closed {local_time(it['closed_at'], it['timezone'])}"
+    if it["run"]:
+        return f"running since {local_time(it['run']['started_at'], it['timezone'])[-5:]}"
+    if it["blocked"]:
+        return f"waits: {it['blocked']['reason']}"[:44]
+    return f"{local_time(it['due_at'], it['timezone'])} ({until(it['due_at'])})"
+
+
+@click.command("show")
+@click.argument("name", metavar="ID")
+@with_session
+def show_(session: Session, name: str) -> None:
+    """Show one follow-up and its latest runs. ID may be shortened."""
+    follow_up_id = find_follow_up(session, name)
+    it = session.client.of(follow_up_id).body
+    found = session.client.of(follow_up_id, "/runs").body["runs"]
+    session.show(it | {"runs": found}, lambda: _show(it, found))
+
+
+def _show(it: dict[str, Any], found: list[dict[str, Any]]) -> str:
+    zone = it["timezone"]
+    blocked, live = it["blocked"], it["run"]
+    pairs = [
+        ("id", it["id"]),
+        ("status", status(it["status"]) + (f" - {it['reason']}" if it["reason"] else "")),
+        ("agent", it["agent"]),
+        ("message", it["message"].replace("\n", "\n" + " " * 14) or None),
+        ("due", None if it["closed_at"] else f"{it['due_local']} ({until(it['due_at'])}), typed {it['due']!r}"),
+        ("repeats", it["repeats"]),
+        ("next try", local_time(it["starts_at"], zone) if it["starts_at"] not in (None, it["due_at"]) else None),
+        ("attempt", f"{it['attempt']} of {it['max_attempts']}" if it["attempt"] else None),
+        ("waits", f"{blocked['reason']}, since {local_time(blocked['since'], zone)}" if blocked else None),
+        ("running", f"{short_run(live['id'])} since {local_time(live['started_at'], zone)}" if live else None),
+        ("last", status(it["last_outcome"]) if it["last_outcome"] else None),
+        ("report to", it["report_to"]),
+        ("made by", f"run {it['parent']}, {it['depth']} below {it['root'][:SHORT]}" if it["parent"] else None),
+        ("created", local_time(it["created_at"], zone)),
+        ("closed", local_time(it["closed_at"], zone) if it["closed_at"] else None),
+    ]
+    text = f"{click.style(it['task'], bold=True)}\n{facts(pairs)}"
+    return f"{text}\n\n{_runs(found, zone)}" if found else text
+
+
+@click.command("runs")
+@click.argument("name", metavar="ID")
+@with_session
+def runs_(session: Session, name: str) -> None:
+    """List the runs of a follow-up, newest first."""
+    follow_up_id = find_follow_up(session, name)
+    found = session.client.of(follow_up_id, "/runs").body
+    zone = session.client.of(follow_up_id).body["timezone"]
+    session.show(found, lambda: _runs(found["runs"], zone, found["live"]))
+
+
+def _runs(found: list[dict[str, Any]], zone: str, live: dict[str, Any] | None = None) -> str:
+    rows = []
+    if live:
+        rows.append((short_run(live["id"]), "-", local_time(live["started_at"], zone), status("running"), "-", ""))
+    for it in found:
+        outcome = status(it["outcome"]) + ("" if it["final"] else ", will retry")
+        report = status(it["report"]["status"])
+        due, started = local_time(it["due_at"], zone), local_time(it["started_at"], zone)
+        rows.append((short_run(it["id"]), due, started, outcome, report, it["summary"]))
+    if not rows:
+        return "It has not run yet."
+    return table(("RUN", "DUE", "STARTED", "OUTCOME", "REPORT", "SUMMARY"), rows, flexible=5)
+
+
+@click.command("report")
+@click.argument("name", metavar="RUN")
+@click.option("--html", is_flag=True, help="As HTML, as the mail has it.")
+@with_session
+def report_(session: Session, name: str, html: bool) -> None:
+    """Print the report of a run: RUN as `runs` shows it, or a follow-up's ID for its latest."""
+    run_id = find_run(session, name)
+    body = session.client.call("GET", f"/v1/runs/{run_id}/report").body
+    session.show(body, lambda: body["html"] if html else f"{body['subject']}\n\n{body['text']}".rstrip())
+    sent = body["run"]["report"]
+    if session.is_local and sent["note"] and sent["status"] == "sent":
+        mail = session.environment.home / "outbox" / sent["note"]
+        session.say(click.style(f"mail: {mail}", dim=True) if mail.exists() else f"mail: sent as {sent['note']}")
+    elif sent["status"] != "none":
+        session.say(f"mail: {sent['status']}" + (f" ({sent['note']})" if sent["note"] else ""))

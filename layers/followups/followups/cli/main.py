@@ -1,0 +1,99 @@
+"""The `followups` command: its group, and the one place where errors become a line and an exit code.
+
+Exit codes: 0 done, 1 failed, 2 usage or refused input, 4 no access, 130 interrupted.
+"""
+
+import importlib
+import json
+import os
+import sys
+from typing import Any
+
+import click
+
+from followups import __version__
+from followups.cli.client import Problem, Unreachable
+from followups.cli.shell import Session, wants_colour
+from followups.domain.errors import ConfigError, FollowupsError, Refused
+
+#: Command -> module that holds it. A module is imported when its command is called: a login hook pays for one.
+_COMMANDS = {
+    "create": "create", "list": "look", "show": "look", "runs": "look", "report": "look",
+    "edit": "change", "delete": "change", "pause": "change", "resume": "change", "run": "change",
+    "agents": "agents", "config": "configure", "run-due": "run_due", "dev": "dev", "demo": "demo",
+}  # fmt: skip
+
+
+class _Lazy(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"followups.cli.{_COMMANDS[cmd_name]}")
+        command: click.Command = getattr(module, cmd_name.replace("-", "_") + "_")
+        return command
+
+
+@click.command(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="followups")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_context
+def cli(context: click.Context, as_json: bool) -> None:
+    """Run AI agents later: say it once, it happens once, and a report arrives.
+
+    \b
+    followups agents add @disk --command df -h /
+    followups create @disk "Check disk space" 7d
+    followups dev
+    """
+    context.obj = Session(as_json=as_json)
+    context.color = wants_colour()
+
+
+def main() -> None:
+    """Runs the command and exits."""
+    sys.exit(_run(sys.argv[1:]))
+
+
+def _run(arguments: list[str]) -> int:
+    as_json = "--json" in arguments
+    try:
+        cli.main(args=arguments, prog_name="followups", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except BrokenPipeError:
+        # The reader has gone (`| head`). What Python flushes at its end must not complain either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Problem as error:
+        return _fail(error.body, str(error), _exit_code(error.status), as_json)
+    except Refused as error:
+        return _fail({"code": error.code, "detail": error.detail}, str(error), _exit_code(error.http_status), as_json)
+    except ConfigError as error:
+        return _fail({"code": "config_error", "detail": str(error)}, str(error), 2, as_json)
+    except Unreachable as error:
+        return _fail({"code": "unreachable", "detail": str(error)}, f"unreachable: {error}", 1, as_json)
+    except FollowupsError as error:
+        return _fail({"code": "failed", "detail": str(error)}, str(error), 1, as_json)
+    return 0
+
+
+def _fail(problem: dict[str, Any], line: str, code: int, as_json: bool) -> int:
+    if as_json:
+        click.echo(json.dumps(problem, indent=2, ensure_ascii=False))
+    click.echo(f"followups: {' '.join(line.split())}", err=True)
+    return code
+
+
+def _exit_code(status: int) -> int:
+    if status in (401, 403):
+        return 4
+    return 2 if 400 <= status < 500 and status != 429 else 1

@@ -1,0 +1,123 @@
+"""`followups run-due`: runs what is due, and ends. By hand, from cron or a login hook; safe to run many at once.
+
+Light on purpose: nothing of agents or mail is imported until something is due, and nothing of the API or AWS at all.
+"""
+
+import json
+import signal
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from followups import bootstrap
+from followups.adapters.local import SystemClock
+from followups.cli.shell import SHORT, Session, status, with_session
+from followups.domain.entities import Run
+from followups.domain.errors import Forbidden, Invalid
+
+if TYPE_CHECKING:
+    from followups.local.runtime import Parts, Runtime
+
+_PAUSE_S = 0.2
+
+
+@click.command("run-due")
+@click.option("--at", metavar="INSTANT", help="Act as if it were this time, like 2026-12-01T09:00Z: for trying things out.")
+@with_session
+def run_due_(session: Session, at: str | None) -> None:
+    """Run what is due now, send the reports, and end."""
+    refuse_inside_run(session, "run-due")
+    if not session.is_local:
+        raise click.UsageError("run-due works on this laptop's store; unset FOLLOWUPS_API_URL (AWS has its own tick)")
+    clock = SystemClock(_shift(at) if at else timedelta(0))
+    env = session.environment
+    ran: list[Run] = []
+    if (env.home / "followups.db").exists():
+        store = bootstrap.laptop_store(env.home)
+        from followups.local.due import something_to_do
+
+        if something_to_do(store, clock):
+            parts = bootstrap.laptop_parts(env, session.settings, store=store, clock=clock)
+            ran = _work(session, parts)
+            stopped = parts.world.control()
+            if stopped.stopped:
+                session.say(f"Stopped by an operator ({stopped.reason or 'no reason given'}): nothing new starts.")
+    _summary(session, ran)
+
+
+def refuse_inside_run(session: Session, command: str) -> None:
+    """Refuses what would fire follow-ups from inside a follow-up's run: the first version's cascade. Raises Forbidden."""
+    run_id = session.environment.run_id
+    if run_id or session.environment.run_token:
+        detail = f"`{command}` was called inside run {run_id}; an agent may create follow-ups but never fires them"
+        raise Forbidden("not_inside_a_run", detail)
+
+
+def print_run(session: Session, run: Run) -> None:
+    """Says in a line how a run ended."""
+    if session.as_json:
+        return
+    again = "" if run.final else ", will be tried again"
+    name = f"{run.follow_up_id[:SHORT]}-{run.fence}"
+    click.echo(f"{name}  {run.agent} {run.task}: {status(run.outcome.value)}{again} - {run.summary}")
+
+
+def _work(session: Session, parts: "Parts") -> list[Run]:
+    from followups.local.due import others_run, work_waits
+    from followups.local.runtime import Runtime
+
+    ran: list[Run] = []
+
+    def note(run: Run) -> None:
+        ran.append(run)
+        print_run(session, run)
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with Runtime(parts, on_run=note) as runtime:
+        try:
+            while True:
+                runtime.tick()
+                runtime.drain()
+                # What waits behind another process's run is that process's to go on with: it looks when its run ends.
+                if not work_waits(parts.world) or others_run(parts.world):
+                    break
+                parts.world.clock.sleep(timedelta(seconds=_PAUSE_S))
+        except KeyboardInterrupt:
+            end_quietly(session, runtime)
+            raise
+    return ran
+
+
+def end_quietly(session: Session, runtime: "Runtime") -> None:
+    """Ends after Ctrl-C: gives back what was not started, waits for what runs; a second Ctrl-C kills it."""
+    alive = runtime.stop_claiming()
+    try:
+        if alive:
+            session.say(f"Waiting for {alive} run{'s' if alive > 1 else ''} to end; Ctrl-C again stops them.")
+        runtime.drain()
+    except KeyboardInterrupt:
+        session.say("Stopping them.")
+        runtime.stop_agents()
+        runtime.drain(timeout_s=10)
+
+
+def _summary(session: Session, ran: list[Run]) -> None:
+    runs: list[dict[str, Any]] = [
+        {"id": run.id, "agent": run.agent, "task": run.task, "outcome": run.outcome.value, "summary": run.summary}
+        for run in ran
+    ]
+    if session.as_json:
+        click.echo(json.dumps({"ran": runs}, indent=2, ensure_ascii=False))
+    elif not ran:
+        click.echo("Nothing is due.")
+
+
+def _shift(text: str) -> timedelta:
+    try:
+        moment = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
+    except ValueError as error:
+        raise Invalid("invalid_instant", f"{text[:40]!r} is no instant; write one like 2026-12-01T09:00Z") from error
+    if moment.tzinfo is None:
+        raise Invalid("timezone_required", f"{text[:40]!r} names no zone; write it with Z or an offset")
+    return moment - datetime.now(moment.tzinfo)

@@ -1,0 +1,195 @@
+"""What the commands share: the session, the ways to print, and names that are short enough to type."""
+
+import json
+import os
+import re
+import shutil
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property, wraps
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+import click
+
+from followups import bootstrap, config
+from followups.adapters.local import SystemClock
+from followups.cli.client import Client, Http, InProcess, Problem
+from followups.config import LaptopConfig, LaptopEnvironment
+from followups.domain import ids
+
+F = TypeVar("F", bound=Callable[..., Any])
+SHORT = 8
+COLOURS = {
+    "done": "green", "succeeded": "green", "sent": "green", "delivered": "green",
+    "running": "cyan", "claimed": "cyan", "cancelling": "yellow", "paused": "yellow", "attention": "yellow",
+    "failed": "red", "timed_out": "red", "unknown": "red", "bounced": "red",
+    "cancelled": "bright_black", "none": "bright_black",
+}  # fmt: skip
+
+
+@dataclass
+class Session:
+    """One call of the command: where it speaks to, and how it prints."""
+
+    as_json: bool = False
+
+    @cached_property
+    def environment(self) -> LaptopEnvironment:
+        return config.read_environment(config.environment())
+
+    @cached_property
+    def settings(self) -> LaptopConfig:
+        return config.read_laptop_config(self.environment.home, config.environment())
+
+    @property
+    def is_local(self) -> bool:
+        return self.environment.api_url is None
+
+    @cached_property
+    def client(self) -> Client:
+        env = self.environment
+        if env.api_url is not None:
+            return Client(Http(env.api_url), env.run_token)
+        handler = bootstrap.laptop_api(env.home, self.settings)
+        return Client(InProcess(handler, bootstrap.laptop_user(), SystemClock().now), env.run_token)
+
+    def show(self, document: Any, text: Callable[[], str]) -> None:
+        """Prints the document with --json, else the text for people."""
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False) if self.as_json else text())
+
+    def say(self, text: str) -> None:
+        """Talks to the person, on stderr; a program that reads JSON is not talked to."""
+        if not self.as_json:
+            click.echo(text, err=True)
+
+
+def with_session(command: F) -> F:
+    """Gives a command its Session, and `--json`, on whichever side of the command's name it stands."""
+
+    @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+    @click.pass_context
+    @wraps(command)
+    def wrapped(context: click.Context, /, *args: Any, as_json: bool, **kwargs: Any) -> Any:
+        session = context.find_object(Session)
+        assert session is not None, "the group makes the session"
+        session.as_json = session.as_json or as_json
+        return context.invoke(command, session, *args, **kwargs)
+
+    return wrapped  # type: ignore[return-value]
+
+
+def find_follow_up(session: Session, name: str) -> str:
+    """Gives the id that a name stands for: an id, or the beginning of one. Raises Problem."""
+    name = name.strip().lower()
+    if ids.is_id(name) or not re.fullmatch(r"[a-z2-7]{1,25}", name):
+        return name
+    found = [it for it in session.client.pages("all") if it["id"].startswith(name)]
+    if len(found) == 1:
+        return str(found[0]["id"])
+    if found:
+        several = ", ".join(it["id"][:12] for it in found[:5])
+        detail = f"{name!r} begins {len(found)} ids ({several}); type more of it"
+        raise Problem(404, {"code": "ambiguous", "detail": detail})
+    detail = f"there is no follow-up {name}; `followups list --all` shows all"
+    raise Problem(404, {"code": "not_found", "detail": detail})
+
+
+def find_run(session: Session, name: str) -> str:
+    """Gives the run's id that a name stands for: an id, `ID-3`, or a follow-up's ID for its latest run."""
+    name = name.strip()
+    if ids.parse_run_id(name):
+        return name
+    start, _, number = name.removeprefix("run-").partition("-")
+    follow_up_id = find_follow_up(session, start)
+    if number.isascii() and number.isdigit():
+        return ids.run_id(follow_up_id, int(number[:6]))
+    runs = session.client.of(follow_up_id, "/runs").body["runs"]
+    if not runs:
+        detail = f"follow-up {follow_up_id[:SHORT]} has not run yet"
+        raise Problem(404, {"code": "not_found", "detail": detail})
+    return str(runs[0]["id"])
+
+
+def short_run(run_id: str) -> str:
+    """Gives a run's id as the commands print and take it: `abcdefgh-1`."""
+    named = ids.parse_run_id(run_id)
+    return f"{named[0][:SHORT]}-{named[1]}" if named else run_id
+
+
+def status(word: str) -> str:
+    """Gives a status or an outcome in its colour."""
+    return click.style(word.replace("_", " "), fg=COLOURS.get(word))
+
+
+def local_time(instant: str | None, zone: str) -> str:
+    """Gives an RFC 3339 instant as wall time in the zone."""
+    if instant is None:
+        return "-"
+    return f"{datetime.fromisoformat(instant).astimezone(ZoneInfo(zone)):%a %Y-%m-%d %H:%M}"
+
+
+def until(instant: str, now: datetime | None = None) -> str:
+    """Gives in words how far off an instant is: `in 7 days`, `3 min ago`."""
+    seconds = round((datetime.fromisoformat(instant) - (now or datetime.now(UTC))).total_seconds())
+    count = abs(seconds)
+    for size, name in ((86_400, "day"), (3_600, "hour"), (60, "min"), (1, "s")):
+        if count >= 2 * size or size == 1 or (count >= size and size > 60):
+            amount = round(count / size)
+            word = name if name in ("min", "s") or amount == 1 else f"{name}s"
+            return f"in {amount} {word}" if seconds >= 0 else f"{amount} {word} ago"
+    return "now"
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, flexible: int) -> str:
+    """Gives a table that fits the terminal: the column number `flexible` is cut to what is left."""
+    width = max(shutil.get_terminal_size((100, 24)).columns, 60)
+    cells = [list(headings), *(list(row) for row in rows)]
+    widths = [max(_width(click.unstyle(row[i])) for row in cells) for i in range(len(headings))]
+    left = width - sum(w for i, w in enumerate(widths) if i != flexible) - 2 * (len(widths) - 1)
+    widths[flexible] = min(widths[flexible], max(left, 12))
+    lines = []
+    for number, row in enumerate(cells):
+        row[flexible] = cut(row[flexible], widths[flexible])
+        padded = [cell + " " * (widths[i] - _width(click.unstyle(cell))) for i, cell in enumerate(row)]
+        line = "  ".join(padded).rstrip()
+        lines.append(click.style(line, dim=True) if number == 0 else line)
+    return "\n".join(lines)
+
+
+def cut(text: str, width: int) -> str:
+    """Gives the text in at most `width` columns."""
+    if _width(text) <= width:
+        return text
+    kept = ""
+    for character in text:
+        if _width(kept + character) > width - 1:
+            break
+        kept += character
+    return kept + "…"
+
+
+def facts(pairs: Sequence[tuple[str, str | None]]) -> str:
+    """Gives aligned `name  value` lines; a value of None is left out."""
+    shown = [(name, value) for name, value in pairs if value is not None]
+    width = max(len(name) for name, _ in shown)
+    return "\n".join(f"  {click.style(name.ljust(width), dim=True)}  {value}" for name, value in shown)
+
+
+def wants_colour() -> bool | None:
+    """Says whether colours are refused (https://no-color.org); None leaves it to whether it is a terminal."""
+    return False if config.environment().get("NO_COLOR") else None
+
+
+def _width(text: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 0 if unicodedata.combining(c) else 1 for c in text)
+
+
+def is_terminal() -> bool:
+    """Says whether a person sees what is printed."""
+    try:
+        return os.isatty(1)
+    except OSError:
+        return False

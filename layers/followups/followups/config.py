@@ -1,0 +1,229 @@
+"""The process's environment, and a laptop's settings.
+
+Nothing else reads `os.environ`. The command line starts with this module, so it imports the standard library only; the
+settings of the Lambda functions are models in `lambda_settings`.
+
+A laptop's variables: `FOLLOWUPS_HOME` (where it keeps everything), `FOLLOWUPS_SMTP_URL` (who sends the reports instead of
+the outbox folder), `FOLLOWUPS_API_URL` (talk to this installation instead of the local file), and, given to each agent
+that is started, `FOLLOWUPS_RUN_TOKEN` and `FOLLOWUPS_RUN_ID`. What stays is in `<home>/config.json`.
+"""
+
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from followups.domain.addresses import is_address
+from followups.domain.errors import ConfigError, Invalid
+from followups.domain.when import find_zone
+
+CONFIG_FILE = "config.json"
+MAX_CAP = 100
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+def environment() -> Mapping[str, str]:
+    """Gives the process's environment variables."""
+    return os.environ
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LaptopEnvironment:
+    """What the environment says to a command on a laptop, checked."""
+
+    home: Path
+    #: `smtp://` or `smtps://`, with user and password if need be; None puts reports into the outbox folder.
+    smtp_url: str | None = field(default=None, repr=False)
+    #: Root of an installation's HTTP API, without a slash at the end; None means the local file.
+    api_url: str | None = None
+    #: What an agent's commands are said with: on its run's account.
+    run_token: str | None = field(default=None, repr=False)
+    run_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LaptopConfig:
+    """What a person has set on this laptop, and the defaults for the rest."""
+
+    #: Where reports go that name no address of their own.
+    report_to: str | None = None
+    sender: str | None = None
+    #: IANA zone in which times are read that name none.
+    timezone: str
+    #: Agents alive at once, 1 to 100.
+    cap: int = 2
+
+
+def read_environment(environ: Mapping[str, str]) -> LaptopEnvironment:
+    """Gives what the environment says to a command on a laptop. Raises ConfigError with all that is wrong."""
+    problems = []
+    smtp_url = environ.get("FOLLOWUPS_SMTP_URL", "").strip() or None
+    if smtp_url and not _is_url(smtp_url, ("smtp", "smtps")):
+        # Not repeated here: it may hold a password.
+        problems.append(
+            "FOLLOWUPS_SMTP_URL is not a mail server's address: write smtp://host:25 or smtps://user:password@host"
+        )
+    api_url = environ.get("FOLLOWUPS_API_URL", "").strip().rstrip("/") or None
+    if api_url and not _is_url(api_url, ("https", "http")):
+        problems.append(f"FOLLOWUPS_API_URL is {api_url!r}, which is no web address: write the stack's output ApiUrl")
+    elif api_url and api_url.startswith("http:") and urlsplit(api_url).hostname not in _LOOPBACK:
+        problems.append(
+            f"FOLLOWUPS_API_URL is {api_url!r}, which is not encrypted: write https:// (http:// is for localhost)"
+        )
+    if problems:
+        raise ConfigError(problems)
+    return LaptopEnvironment(
+        home=laptop_home(environ), smtp_url=smtp_url, api_url=api_url,
+        run_token=environ.get("FOLLOWUPS_RUN_TOKEN") or None, run_id=environ.get("FOLLOWUPS_RUN_ID") or None,
+    )  # fmt: skip
+
+
+def laptop_home(environ: Mapping[str, str]) -> Path:
+    """Gives the folder of a laptop's Followups: `FOLLOWUPS_HOME`, or the user's data folder. It need not exist."""
+    if named := environ.get("FOLLOWUPS_HOME"):
+        return Path(named).expanduser().absolute()
+    # Here, because a Lambda function imports this module too and has no platformdirs.
+    import platformdirs
+
+    return platformdirs.user_data_path("followups", appauthor=False)
+
+
+def machine_timezone(environ: Mapping[str, str], root: Path = Path("/")) -> str:
+    """Gives the IANA zone that the machine is set to, UTC if none can be told. `root` is the file system's.
+
+    `/etc/localtime` comes before `/etc/timezone`: it is what the C library reads, and the other is often stale.
+    """
+    named = environ.get("TZ")
+    if named == "":
+        return "UTC"  # as the C library reads it (POSIX.1 §8.3)
+    guesses: tuple[Callable[[], str], ...] = (
+        lambda: named or "",
+        lambda: str((root / "etc/localtime").readlink()),
+        lambda: (root / "etc/timezone").read_text(encoding="utf-8"),
+    )
+    for guess in guesses:
+        try:
+            name = guess().strip().removeprefix(":").rpartition("zoneinfo/")[2]
+            return find_zone(name.removeprefix("posix/")).key
+        except (OSError, UnicodeDecodeError, Invalid):
+            continue
+    return "UTC"
+
+
+def read_laptop_config(home: Path, environ: Mapping[str, str]) -> LaptopConfig:
+    """Gives the laptop's settings; defaults where there is no file. Raises ConfigError for one that is wrong."""
+    return _config(_stored(home / CONFIG_FILE), environ)
+
+
+def write_laptop_config(home: Path, environ: Mapping[str, str], changes: Mapping[str, object]) -> LaptopConfig:
+    """Sets what `changes` names, None back to its default; gives the settings then. All or nothing, also in a power cut.
+
+    Only what a person has set is kept in the file: a laptop that travels keeps the default zone of where it is. Raises
+    ConfigError for a wrong value, and for a file that cannot be read: it is never overwritten.
+    """
+    path = home / CONFIG_FILE
+    if problems := _problems(changes):
+        raise ConfigError(problems)
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with _locked(home / f"{CONFIG_FILE}.lock"):
+            kept = {name: value for name, value in {**_stored(path), **changes}.items() if value is not None}
+            _replace(path, json.dumps(kept, indent=2) + "\n")
+    except OSError as error:
+        raise ConfigError([f"{path} cannot be written ({error}): nothing was changed"]) from error
+    return _config(kept, environ)
+
+
+def _config(stored: Mapping[str, Any], environ: Mapping[str, str]) -> LaptopConfig:
+    return LaptopConfig(**{"timezone": machine_timezone(environ), **stored})
+
+
+def _stored(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            [f"{path} cannot be read ({error}): mend it, or move it away to start with the defaults"]
+        ) from error
+    try:
+        stored = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError([f"{path} is not JSON ({error}): mend it, or move it away to start with the defaults"]) from error
+    if not isinstance(stored, dict):
+        raise ConfigError(
+            [f'{path} holds no JSON object: write one like {{"report_to": "you@example.com"}}, or move it away']
+        )
+    if problems := _problems(stored):
+        raise ConfigError([f"{path}: {problem}" for problem in problems])
+    return {name: value for name, value in stored.items() if value is not None}
+
+
+def _check_address(value: object) -> str | None:
+    return None if isinstance(value, str) and is_address(value) else "write one plain address like you@example.com"
+
+
+def _check_zone(value: object) -> str | None:
+    try:
+        find_zone(value if isinstance(value, str) else "")
+    except Invalid:
+        return "write an IANA time zone like Europe/Berlin or UTC"
+    return None
+
+
+def _check_cap(value: object) -> str | None:
+    fits = type(value) is int and 1 <= value <= MAX_CAP
+    return None if fits else f"write a whole number from 1 to {MAX_CAP}"
+
+
+_CHECKS: dict[str, Callable[[object], str | None]] = {
+    "report_to": _check_address,
+    "sender": _check_address,
+    "timezone": _check_zone,
+    "cap": _check_cap,
+}
+
+
+def _problems(settings: Mapping[str, object]) -> list[str]:
+    problems = []
+    for name, value in settings.items():
+        if (check := _CHECKS.get(name)) is None:
+            problems.append(f"{name[:40]!r} is no setting: known are {', '.join(_CHECKS)}")
+        elif value is not None and (right := check(value)):
+            problems.append(f"{name} is {repr(value)[:60]}: {right}")
+    return problems
+
+
+def _is_url(text: str, schemes: tuple[str, ...]) -> bool:
+    try:
+        url = urlsplit(text)
+        port_fits = url.port is None or url.port > 0
+    except ValueError:
+        return False
+    return url.scheme in schemes and bool(url.hostname) and port_fits and not any(c.isspace() for c in text)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _replace(path: Path, text: str) -> None:
+    fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
+    try:
+        with fresh.open("x", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)

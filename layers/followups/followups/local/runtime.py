@@ -1,0 +1,127 @@
+"""The laptop's engine: a ticker, a delay queue in memory, a hard cap of workers, and the four handlers."""
+
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from followups.adapters.local import FileLeases, MemoryQueue
+from followups.domain import claims, ids
+from followups.domain.entities import Run
+from followups.domain.errors import Conflict, StoreError
+from followups.domain.messages import Message
+from followups.domain.status import Status
+from followups.handlers import Handler
+from followups.local import events
+from followups.usecases.sweep import Swept, end_abandoned
+from followups.usecases.world import World
+
+#: Told of each run that ended.
+OnRun = Callable[[Run], None]
+
+
+class LocalQueue:
+    """Start messages and report messages, apart: a report never waits behind an agent."""
+
+    def __init__(self) -> None:
+        self.starts = MemoryQueue()
+        self.reports = MemoryQueue()
+
+    def send(self, messages: Sequence[tuple[Message, int]]) -> None:
+        for message, delay_s in messages:
+            (self.starts if message.kind == "start" else self.reports).send([(message, delay_s)])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parts:
+    """What the composition root puts together for a laptop."""
+
+    world: World
+    queue: LocalQueue
+    leases: FileLeases
+    sweeper: Handler
+    runner: Handler
+    reporter: Handler
+    #: Kills the agents that are alive.
+    stop_agents: Callable[[], None]
+
+
+class Runtime:
+    """Runs what is due. Use it as a context manager; leaving it gives back what was claimed and not started."""
+
+    def __init__(self, parts: Parts, *, on_run: OnRun) -> None:
+        self._parts = parts
+        self._on_run = on_run
+        # Two more than the cap: who is refused for want of a slot must find a worker that tells him so.
+        count = parts.world.limits.global_cap + 2
+        self._workers = [self._thread(parts.queue.starts, parts.runner) for _ in range(count)]
+        self._workers.append(self._thread(parts.queue.reports, parts.reporter))
+
+    def __enter__(self) -> "Runtime":
+        for worker in self._workers:
+            worker.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        for message in self._parts.queue.starts.close():
+            self._give_back(message)
+        self._parts.queue.starts.idle()
+        self._parts.queue.reports.idle(timeout_s=10)
+        self._parts.queue.reports.close()
+        for worker in self._workers:
+            worker.join(timeout=5)
+        self._parts.leases.close()
+
+    def tick(self) -> Swept:
+        """Ends what broke off and sweeps. Raises StoreError."""
+        facts = end_abandoned(self._parts.world)
+        self._parts.leases.sweep_files()
+        facts.update(self._parts.sweeper(events.tick(self._parts.world.clock.now()), events.LocalContext()))
+        return facts
+
+    def drain(self, timeout_s: float | None = None) -> bool:
+        """Waits until every message was handled, reports included, or for the timeout; says whether it is so."""
+        return self._parts.queue.starts.idle(timeout_s) and self._parts.queue.reports.idle(timeout_s)
+
+    def stop_claiming(self) -> int:
+        """Takes no more messages, and gives back the claims behind them; gives how many agents are still at work."""
+        for message in self._parts.queue.starts.close():
+            self._give_back(message)
+        return self._parts.queue.starts.in_hand()
+
+    def stop_agents(self) -> None:
+        """Kills the agents that are alive; their runs end as `unknown`."""
+        self._parts.stop_agents()
+
+    def _thread(self, queue: MemoryQueue, handler: Handler) -> threading.Thread:
+        def work() -> None:
+            while (message := queue.take()) is not None:
+                try:
+                    handler(events.batch(message), events.LocalContext())
+                    if message.kind == "start":
+                        self._tell(message)
+                finally:
+                    queue.done()
+
+        return threading.Thread(target=work, daemon=True, name=f"followups-{id(queue):x}")
+
+    def _tell(self, message: Message) -> None:
+        key = ids.run_key(message.owner, message.follow_up_id, message.fence)
+        try:
+            run = self._parts.world.store.get(Run, key)
+        except StoreError as error:
+            sys.stderr.write(f"followups: {error}\n")
+            return
+        if run is not None:
+            self._on_run(run)
+
+    def _give_back(self, message: Message) -> None:
+        world = self._parts.world
+        try:
+            old = world.follow_up(message.owner, message.follow_up_id)
+            if old and old.status is Status.CLAIMED and old.fence == message.fence:
+                at = world.clock.now()
+                world.store.commit(claims.return_unstarted(old, at=at, write_id=world.chance.new_id()))
+        except (Conflict, StoreError):
+            # Somebody else has it, or its claim is sent again by itself.
+            return

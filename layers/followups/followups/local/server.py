@@ -1,0 +1,148 @@
+"""The HTTP API on the loopback: HTTP in, API Gateway's event to the handler, its answer out.
+
+Only this machine reaches it, and of this machine only its own user: a web page (by DNS rebinding or a forged form) and
+other users are refused.
+"""
+
+import json
+import os
+import socket
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from followups import __version__
+from followups.domain.errors import FollowupsError
+from followups.handlers import Handler
+from followups.local import events
+
+HOST = "127.0.0.1"
+_LOCAL_NAMES = ("127.0.0.1", "localhost", "[::1]")
+#: More than the API's own limit, so that the API can say what is wrong with a body that is a little too large.
+_MAX_BODY = 1024 * 1024
+_IDLE_S = 30
+
+
+class PortInUse(FollowupsError):
+    """Another process listens on the port."""
+
+
+class ApiServer(ThreadingHTTPServer):
+    """Serves the API's handler on a loopback port; port 0 takes a free one."""
+
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(self, port: int, api: Handler, *, user: str, now: Callable[[], datetime]) -> None:
+        self.api = api
+        self.user = user
+        self.now = now
+        try:
+            super().__init__((HOST, port), _Request)
+        except OSError as error:
+            detail = f"port {port} on {HOST} cannot be used ({error.strerror}); name another with --port"
+            raise PortInUse(detail) from error
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Says nothing of a client that went away."""
+
+
+class _Request(BaseHTTPRequestHandler):
+    server: ApiServer
+    server_version = f"followups/{__version__}"
+    sys_version = ""
+    protocol_version = "HTTP/1.1"
+    timeout = _IDLE_S
+
+    def _serve(self) -> None:
+        if why := self._refusal():
+            self._answer(403, {"Content-Type": "application/problem+json"}, _problem(403, "forbidden", why), close=True)
+            return
+        body = self._body()
+        if body is None:
+            self._answer(
+                413, {"Content-Type": "application/problem+json"},
+                _problem(413, "payload_too_large", "send a body of at most 64 KB, with its Content-Length"), close=True,
+            )  # fmt: skip
+            return
+        event = events.request(
+            self.command, self.path, user=self.server.user, headers=_headers(self), body=body or None, at=self.server.now()
+        )
+        result = self.server.api(event, events.LocalContext())
+        headers = {name: str(value) for name, value in (result.get("headers") or {}).items()}
+        for name, values in (result.get("multiValueHeaders") or {}).items():
+            headers[name] = ", ".join(values)
+        self._answer(result["statusCode"], headers, (result.get("body") or "").encode())
+
+    do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = do_HEAD = do_OPTIONS = _serve  # noqa: N815 - http.server's names
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Logs nothing: stdout is for the runs."""
+
+    def _refusal(self) -> str | None:
+        host = self.headers.get("Host", "")
+        if host.rpartition(":")[0] not in _LOCAL_NAMES and host not in _LOCAL_NAMES:
+            return f"this API is called as {HOST} or localhost, not as {host[:60]!r}"
+        origin = self.headers.get("Origin")
+        if origin is not None and urlsplit(origin).netloc != host:
+            return "web pages of other origins may not call this API"
+        if not same_user(self.client_address, self.connection.getsockname()):
+            return "this API answers the user who started it only"
+        return None
+
+    def _body(self) -> bytes | None:
+        length = self.headers.get("Content-Length", "0")
+        if "Transfer-Encoding" in self.headers or not length.isascii() or not length.isdigit() or int(length) > _MAX_BODY:
+            return None
+        return self.rfile.read(int(length))
+
+    def _answer(self, status: int, headers: dict[str, str], body: bytes, *, close: bool = False) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        if close:
+            self.send_header("Connection", "close")
+            self.close_connection = True
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+
+def same_user(peer: tuple[str, int], own: tuple[str, int], table: Path = Path("/proc/net/tcp")) -> bool:
+    """Says whether a loopback connection comes from this process's user (or root), as Linux's socket table tells.
+
+    Where there is no such table nothing is known, and nobody is refused.
+    """
+    try:
+        lines = table.read_text().splitlines()[1:]
+    except OSError:
+        return True
+    wanted = (_hex(peer), _hex(own))
+    for line in lines:
+        fields = line.split()
+        if (fields[1], fields[2]) == wanted:
+            return int(fields[7]) in (0, os.getuid())
+    return False
+
+
+def _hex(address: tuple[str, int]) -> str:
+    # /proc/net/tcp prints the address as the machine's own integer, and the port as a number.
+    number = int.from_bytes(socket.inet_aton(address[0]), sys.byteorder)
+    return f"{number:08X}:{address[1]:04X}"
+
+
+def _headers(request: BaseHTTPRequestHandler) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for name, value in request.headers.items():
+        name = name.lower()
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
+    return headers
+
+
+def _problem(status: int, code: str, detail: str) -> bytes:
+    return json.dumps({"title": "Refused", "status": status, "code": code, "detail": detail}).encode()

@@ -1,0 +1,45 @@
+"""The report: sent from the run record, at least once, and noted."""
+
+from followups.domain import delivery, ids
+from followups.domain.changes import Swap
+from followups.domain.entities import Run
+from followups.domain.errors import Conflict, MailNotSent, MailRefused, MailUncertain
+from followups.domain.messages import Message
+from followups.domain.status import ReportStatus
+from followups.ports import Mailer
+from followups.usecases.world import World
+
+
+def send_report(world: World, mailer: Mailer, message: Message) -> str:
+    """Takes a report message. Gives what came of it in one word: sent, again, refused, uncertain, stale."""
+    run = world.store.get(Run, ids.run_key(message.owner, message.follow_up_id, message.fence))
+    if run is None or run.report_status is not ReportStatus.PENDING:
+        return "stale"
+    swap = delivery.begin(run, at=world.clock.now(), write_id=world.chance.new_id())
+    try:
+        world.store.commit(swap)
+    except Conflict:
+        return "stale"
+    assert isinstance(swap.new, Run)
+    word, note = _send(world, mailer, swap.new)
+    if note is None:
+        return word
+    try:
+        world.store.commit(note)
+    except Conflict:
+        # The mail service's own event was faster than we are: it knows better.
+        return word
+    return word
+
+
+def _send(world: World, mailer: Mailer, run: Run) -> tuple[str, Swap | None]:
+    try:
+        name = mailer.send(run)
+    except MailNotSent as error:
+        at, write_id = world.clock.now(), world.chance.new_id()
+        return "again", delivery.not_sent(run, str(error), at=at, write_id=write_id, luck=world.chance.luck())
+    except MailRefused as error:
+        return "refused", delivery.refused(run, str(error), at=world.clock.now(), write_id=world.chance.new_id())
+    except MailUncertain:
+        return "uncertain", None
+    return "sent", delivery.accepted(run, name, at=world.clock.now(), write_id=world.chance.new_id())

@@ -1,0 +1,263 @@
+"""The sweep: one look at everything that needs one. Any number of sweeps at once is harmless."""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+
+from followups.domain import claims, delivery, ids, retry, runs
+from followups.domain.changes import SetAside
+from followups.domain.entities import FollowUp, Run, Unreadable
+from followups.domain.errors import Conflict, QueueError, StoreError, UnreadableItem
+from followups.domain.messages import Message
+from followups.domain.moves import advance, advance_report
+from followups.domain.status import LIVE, ReportStatus, Status
+from followups.usecases.world import World
+
+#: What a sweep counted, by word: claimed, resent, polled, given_up, lease_over, reports, held, waiting, raced, poisoned …
+Swept = Counter[str]
+_BATCH = 10
+
+
+class Outgoing:
+    """Messages of claims that are already written, sent ten at a time."""
+
+    def __init__(self, world: World, facts: Swept) -> None:
+        self._world = world
+        self._facts = facts
+        self._waiting: list[tuple[Message, int]] = []
+
+    def add(self, message: Message, delay_s: int = 0) -> None:
+        self._waiting.append((message, delay_s))
+        if len(self._waiting) >= _BATCH:
+            self.flush()
+
+    def flush(self) -> None:
+        """Sends what waits. What the queue did not take is sent again when its claim is looked at."""
+        batch, self._waiting = self._waiting, []
+        if not batch:
+            return
+        try:
+            self._world.queue.send(batch)
+        except QueueError:
+            self._facts["unsent"] += len(batch)
+
+
+def sweep(world: World) -> Swept:
+    """Claims what is due, sends again what was not picked up, ends what broke off, sends what was not reported.
+
+    Gives what it did, counted. Raises StoreError if the store cannot be read; one bad item never stops it.
+    """
+    at = world.clock.now()
+    facts: Swept = Counter()
+    outgoing = Outgoing(world, facts)
+    stopped = world.control().stopped
+    line: list[FollowUp] = []
+    horizon = at + max(world.limits.look_ahead, timedelta(seconds=world.limits.blocked_s[1]))
+    for item in world.store.due(horizon):
+        if isinstance(item, FollowUp) and item.status is Status.SCHEDULED and item.blocked_reason is not None:
+            line.append(item)
+        else:
+            _guarded(world, item, facts, lambda item=item: _look(world, item, at, stopped, outgoing, facts))  # type: ignore[misc]
+    chosen = [] if stopped else _next_in_line(world, line)
+    facts["waiting"] += len(line) - len(chosen)
+    for item in chosen:
+        _guarded(world, item, facts, lambda item=item: _claim(world, item, at, outgoing, facts))  # type: ignore[misc]
+    outgoing.flush()
+    return +facts
+
+
+def end_abandoned(world: World) -> Swept:
+    """Ends the live runs whose process is surely gone, without waiting for their leases (laptop).
+
+    The global slot set names every live run, so this looks at no more than the cap.
+    """
+    at = world.clock.now()
+    facts: Swept = Counter()
+    outgoing = Outgoing(world, facts)
+    for member in world.store.slots(ids.ALL_SLOTS_KEY):
+        named = ids.parse_slot_id(member)
+        old = world.follow_up(named[0], named[1]) if named else None
+        if old is None or named is None or old.fence != named[2] or old.status not in LIVE:
+            continue
+        if old.lease_holder is not None and world.leases.surely_over(old.lease_holder):
+            _guarded(world, old, facts, lambda old=old: _end_lease(world, old, at, outgoing, facts))  # type: ignore[misc]
+    outgoing.flush()
+    return facts
+
+
+def claim_now(world: World, old: FollowUp) -> FollowUp:
+    """Claims a follow-up that is due within the look-ahead at once, where the queue outlives the request.
+
+    Gives the follow-up as it is then. A lost race or an unreachable queue leaves it to the sweeper.
+    """
+    at = world.clock.now()
+    near = old.status is Status.SCHEDULED and old.start_at <= at + world.limits.look_ahead
+    if not (near and world.limits.claim_at_birth) or world.control().stopped:
+        return old
+    facts: Swept = Counter()
+    outgoing = Outgoing(world, facts)
+    try:
+        claimed = _claim(world, old, at, outgoing, facts)
+    except (Conflict, StoreError):
+        return old
+    outgoing.flush()
+    return claimed
+
+
+def _guarded(world: World, item: FollowUp | Run | Unreadable, facts: Swept, look: Callable[[], object]) -> None:
+    """The poison rule: what goes wrong with one item never stops the page."""
+    try:
+        look()
+    except Conflict:
+        facts["raced"] += 1
+    except UnreadableItem as error:
+        facts["poisoned"] += 1
+        _set_aside(world, item, error, facts)
+    except StoreError:
+        raise
+    except Exception as error:  # noqa: BLE001 - any bug in reading or deciding is this item's, not the page's
+        facts["poisoned"] += 1
+        _set_aside(world, item, error, facts)
+
+
+def _set_aside(world: World, item: FollowUp | Run | Unreadable, error: Exception, facts: Swept) -> None:
+    stamp = world.stamp(world.clock.now())
+    later = stamp.at + retry.POISON_PAUSE
+    try:
+        if isinstance(item, FollowUp):
+            world.store.commit(*runs.poisoned(item, repr(error)[:200], stamp=stamp, pause=retry.POISON_PAUSE))
+        elif isinstance(item, Run):
+            spent = item.poison + 1 >= retry.MAX_POISON
+            status = ReportStatus.FAILED if spent else ReportStatus.PENDING
+            note = f"poison: {error!r}"[:200]
+            world.store.commit(
+                advance_report(
+                    item, status, at=stamp.at, write_id=stamp.write_id, wake_at=None if spent else later,
+                    poison=item.poison + 1, report_note=note,
+                )
+            )  # fmt: skip
+        else:
+            spent = item.poison + 1 >= retry.MAX_POISON
+            world.store.commit(SetAside(item.key, item.version, None if spent else later))
+    except Conflict:
+        facts["raced"] += 1
+
+
+def _look(
+    world: World, item: FollowUp | Run | Unreadable, at: datetime, stopped: bool, outgoing: Outgoing, facts: Swept
+) -> None:
+    if isinstance(item, Unreadable):
+        facts["poisoned"] += 1
+        _set_aside(world, item, ValueError(item.error), facts)
+    elif isinstance(item, Run):
+        if item.wake_at is not None and item.wake_at <= at:
+            _look_at_report(world, item, at, outgoing, facts)
+    elif item.status is Status.SCHEDULED:
+        _look_at_scheduled(world, item, at, stopped, outgoing, facts)
+    elif item.wake_at is not None and item.wake_at <= at:
+        # The look-ahead is for scheduled items only: leases and resends wait for their time.
+        if item.status is Status.CLAIMED:
+            _send_again(world, item, at, outgoing, facts)
+        elif item.lease_until is not None and item.lease_until > at:
+            _poll(world, item, at, outgoing, facts)
+        else:
+            _end_lease(world, item, at, outgoing, facts)
+
+
+def _look_at_scheduled(world: World, item: FollowUp, at: datetime, stopped: bool, outgoing: Outgoing, facts: Swept) -> None:
+    soon = at + world.limits.look_ahead
+    if item.wake_at is None or item.wake_at > soon:
+        return
+    if item.start_at > soon:
+        world.store.commit(claims.look_later(item, at=at, write_id=world.chance.new_id()))
+    elif stopped:
+        facts["held"] += 1
+    else:
+        _claim(world, item, at, outgoing, facts)
+
+
+def _claim(world: World, item: FollowUp, at: datetime, outgoing: Outgoing, facts: Swept) -> FollowUp:
+    swap = claims.claim(item, at=at, write_id=world.chance.new_id())
+    world.store.commit(swap)
+    assert isinstance(swap.new, FollowUp)
+    facts["claimed"] += 1
+    outgoing.add(_start_message(swap.new), _delay(swap.new.start_at, at))
+    return swap.new
+
+
+def _send_again(world: World, item: FollowUp, at: datetime, outgoing: Outgoing, facts: Swept) -> None:
+    if claims.can_resend(item):
+        world.store.commit(claims.resend(item, at=at, write_id=world.chance.new_id()))
+        facts["resent"] += 1
+        outgoing.add(_start_message(item))
+        return
+    why = f"never started: the claim was sent {item.sends} times and no runner picked it up"
+    world.store.commit(*runs.refuse_start(item, why, stamp=world.stamp(at)))
+    facts["given_up"] += 1
+    outgoing.add(_report_message(item))
+
+
+def _poll(world: World, item: FollowUp, at: datetime, outgoing: Outgoing, facts: Swept) -> None:
+    assert item.lease_until is not None
+    again = min(at + retry.RESEND_AFTER, item.lease_until)
+    world.store.commit(advance(item, item.status, at=at, write_id=world.chance.new_id(), wake_at=again))
+    facts["polled"] += 1
+    outgoing.add(_start_message(item))
+
+
+def _end_lease(world: World, item: FollowUp, at: datetime, outgoing: Outgoing, facts: Swept) -> None:
+    changes = runs.lease_over(item, rerun_safe=world.rerun_safe(item.agent), stamp=world.stamp(at))
+    world.store.commit(*changes)
+    facts["lease_over"] += 1
+    outgoing.add(_report_message(item))
+
+
+def _look_at_report(world: World, item: Run, at: datetime, outgoing: Outgoing, facts: Swept) -> None:
+    write_id = world.chance.new_id()
+    if item.report_status is ReportStatus.SENDING:
+        why = "whether the last try was sent is unknown: no answer was stored"
+        world.store.commit(delivery.not_sent(item, why, at=at, write_id=write_id, luck=world.chance.luck()))
+        facts["report_lease_over"] += 1
+        return
+    world.store.commit(delivery.queued(item, at=at, write_id=write_id))
+    facts["reports"] += 1
+    outgoing.add(Message("report", item.owner, item.follow_up_id, item.fence))
+
+
+def _next_in_line(world: World, line: Iterable[FollowUp]) -> list[FollowUp]:
+    """Gives those of the refused whose turn it is: the oldest of each agent that has a slot free, and of all.
+
+    Twice the cap of each, so that a slot that falls free before the next tick finds somebody waiting at the queue.
+    """
+    by_agent: dict[str, list[FollowUp]] = defaultdict(list)
+    for item in line:
+        by_agent[item.agent].append(item)
+    if not by_agent:
+        return []
+    chosen: list[FollowUp] = []
+    for name, waiting in by_agent.items():
+        agent = world.agent(name)
+        cap = agent.max_concurrency if agent else 1
+        if len(world.store.slots(ids.agent_slots_key(name))) < cap:
+            chosen += sorted(waiting, key=_place)[: 2 * cap]
+    cap = world.limits.global_cap
+    if len(world.store.slots(ids.ALL_SLOTS_KEY)) >= cap:
+        return []
+    return sorted(chosen, key=_place)[: 2 * cap]
+
+
+def _place(item: FollowUp) -> tuple[datetime, str]:
+    return item.start_at, item.id
+
+
+def _delay(start_at: datetime, at: datetime) -> int:
+    return min(900, max(0, math.floor((start_at - at).total_seconds())))
+
+
+def _start_message(item: FollowUp) -> Message:
+    return Message("start", item.owner, item.id, item.fence)
+
+
+def _report_message(item: FollowUp) -> Message:
+    return Message("report", item.owner, item.id, item.fence)

@@ -1,0 +1,74 @@
+"""What every use case is given."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from followups.domain import ids
+from followups.domain.entities import Agent, Control, FollowUp
+from followups.domain.runs import Stamp
+from followups.ports import Chance, Clock, Leases, Queue, Store
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """The numbers that an installation may set."""
+
+    #: Agents alive at once, over all.
+    global_cap: int = 2
+    #: How long before its time a scheduled follow-up is claimed. Zero on a laptop.
+    look_ahead: timedelta = timedelta(seconds=120)
+    #: Whether the queue outlives the request, so that what is due soon is claimed at its creation.
+    claim_at_birth: bool = False
+    #: Shortest and longest time in seconds that a refused claim waits before it is looked at again.
+    blocked_s: tuple[float, float] = (10.0, 60.0)
+    #: Time that a runner keeps back for storing the result.
+    reserve: timedelta = timedelta(seconds=15)
+    #: How long after its process's end a lease ends.
+    lease_margin: timedelta = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class World:
+    """The ports and settings that every use case may need; runner and reporter are given one more each."""
+
+    store: Store
+    queue: Queue
+    clock: Clock
+    chance: Chance
+    leases: Leases
+    limits: Limits = field(default_factory=Limits)
+
+    def stamp(self, at: datetime) -> Stamp:
+        """Gives a decision's outside facts, with fresh write ids."""
+        chance = self.chance
+        return Stamp(at=at, write_id=chance.new_id(), run_write_id=chance.new_id(), luck=chance.luck())
+
+    def control(self) -> Control:
+        """Gives the kill switch as it is now."""
+        return self.store.get(Control, ids.CONTROL_KEY) or Control()
+
+    def follow_up(self, owner: str, follow_up_id: str) -> FollowUp | None:
+        return self.store.get(FollowUp, ids.follow_up_key(owner, follow_up_id))
+
+    def agent(self, name: str) -> Agent | None:
+        """Gives a registered or built-in agent."""
+        return BUILTIN.get(name) or self.store.get(Agent, ids.agent_key(name))
+
+    def rerun_safe(self, name: str) -> bool:
+        """Says whether the agent may simply be run again; one that is gone may not."""
+        agent = self.agent(name)
+        return agent is not None and agent.rerun_safe
+
+
+BUILTIN: dict[str, Agent] = {
+    "@checklist": Agent(
+        name="@checklist",
+        kind="checklist",
+        rerun_safe=True,
+        max_concurrency=2,
+        timeout_s=300,
+        created_at=datetime.fromisoformat("2026-11-24T00:00:00+00:00"),
+        builtin=True,
+        write_id="builtin",
+    )
+}

@@ -1,0 +1,290 @@
+"""template.yaml holds what the code and FAILURES.md count on; cfn-lint and checkov are silent about most of it."""
+
+import ast
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from followups.api.routes import ROUTES
+from followups.domain import moves, retry
+from followups.lambda_settings import CLOCK_SKEW_S, TICK_S, ApiSettings, ReporterSettings, RunnerSettings, SweeperSettings
+from followups.usecases.world import Limits
+
+from tests.support import cfn
+
+SETTINGS = {
+    "ApiFunction": ApiSettings,
+    "SweeperFunction": SweeperSettings,
+    "RunnerFunction": RunnerSettings,
+    "ReporterFunction": ReporterSettings,
+}
+FUNCTIONS = cfn.resources("AWS::Serverless::Function")
+PARAMETERS = cfn.template()["Parameters"]
+LOG = {"logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+POLL = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
+
+
+def longest(value: Any) -> int:
+    """Gives the greatest value that a number may take, written out or by parameter."""
+    return int(PARAMETERS[value["Ref"]]["MaxValue"] if isinstance(value, dict) else value)
+
+
+def source(function: str) -> dict[str, Any]:
+    """Gives the function's one event source mapping."""
+    (mapping,) = FUNCTIONS[function]["Events"].values()
+    assert mapping["Type"] == "SQS"
+    properties: dict[str, Any] = mapping["Properties"]
+    return properties
+
+
+def queue_of(function: str) -> dict[str, Any]:
+    return cfn.resources("AWS::SQS::Queue")[source(function)["Queue"]["Fn::GetAtt"][0]]
+
+
+def test_there_are_the_four_functions() -> None:
+    assert set(FUNCTIONS) == set(SETTINGS)
+    for name, function in FUNCTIONS.items():
+        room = name.removesuffix("Function").lower()
+        assert function["CodeUri"] == f"functions/{room}"
+        assert (cfn.ROOT / function["CodeUri"] / "app.py").is_file()
+
+
+# The inequalities of FAILURES.md §1
+
+
+@pytest.mark.parametrize("function", ["RunnerFunction", "ReporterFunction"])
+def test_message_stays_hidden_while_its_function_may_live(function: str) -> None:
+    assert 6 * longest(FUNCTIONS[function]["Timeout"]) <= queue_of(function)["VisibilityTimeout"]
+
+
+@pytest.mark.parametrize("function", ["RunnerFunction", "ReporterFunction"])
+def test_queue_has_a_dead_letter_queue_and_partial_failures(function: str) -> None:
+    target = queue_of(function)["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]
+    assert cfn.resources("AWS::SQS::Queue")[target]["MessageRetentionPeriod"] == timedelta(days=14).total_seconds()
+    assert source(function)["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_queue_keeps_a_message_until_its_last_resend() -> None:
+    last = sum((retry.resend_interval(n) for n in range(1, retry.MAX_SENDS + 1)), timedelta())
+    assert last.total_seconds() < queue_of("RunnerFunction")["MessageRetentionPeriod"]
+
+
+def test_two_more_runners_than_the_cap_whatever_the_cap() -> None:
+    assert source("RunnerFunction")["BatchSize"] == 1
+    concurrency = source("RunnerFunction")["ScalingConfig"]["MaximumConcurrency"]
+    assert concurrency == {"Fn::FindInMap": ["Runners", {"Ref": "GlobalCap"}, "AtOnce"]}
+    runners = {int(cap): row["AtOnce"] for cap, row in cfn.template()["Mappings"]["Runners"].items()}
+    assert runners == {cap: cap + 2 for cap in PARAMETERS["GlobalCap"]["AllowedValues"]}
+    assert PARAMETERS["ReporterConcurrency"]["MinValue"] >= 2  # what Lambda takes
+
+
+def test_burst_is_twice_the_rate() -> None:
+    bursts = {int(rate): row["Requests"] for rate, row in cfn.template()["Mappings"]["Bursts"].items()}
+    assert bursts == {rate: 2 * rate for rate in PARAMETERS["RequestsPerSecond"]["AllowedValues"]}
+
+
+def test_timeouts() -> None:
+    assert FUNCTIONS["SweeperFunction"]["Timeout"] < TICK_S
+    assert FUNCTIONS["ApiFunction"]["Timeout"] == 29
+    (integration,) = cfn.resources("AWS::ApiGatewayV2::Integration").values()
+    assert integration["TimeoutInMillis"] == 30_000
+    assert FUNCTIONS["ReporterFunction"]["Timeout"] < retry.REPORT_LEASE.total_seconds()
+    assert timedelta(seconds=2 * TICK_S) <= retry.RESEND_AFTER
+    assert PARAMETERS["LookAheadSeconds"]["MinValue"] >= 2 * TICK_S
+    assert timedelta(hours=24) <= moves.RETENTION
+
+
+def test_runner_keeps_enough_back() -> None:
+    environment = cfn.environment("RunnerFunction")
+    assert int(environment["FOLLOWUPS_LEASE_MARGIN_SECONDS"]) >= 2 * CLOCK_SKEW_S
+    assert Limits().lease_margin >= timedelta(seconds=2 * CLOCK_SKEW_S)
+    assert int(environment["FOLLOWUPS_RESERVE_SECONDS"]) < PARAMETERS["RunnerTimeout"]["MinValue"]
+    assert environment["FOLLOWUPS_RUNNER_TIMEOUT"] == FUNCTIONS["RunnerFunction"]["Timeout"]
+    assert cfn.environment("ApiFunction")["FOLLOWUPS_RESERVE_SECONDS"] == environment["FOLLOWUPS_RESERVE_SECONDS"]
+
+
+# One clock, and nobody else
+
+
+def test_one_rule_with_one_target_that_retries_nothing() -> None:
+    (rule,) = cfn.resources("AWS::Events::Rule").values()
+    assert rule["ScheduleExpression"] == "rate(1 minute)"
+    (target,) = rule["Targets"]
+    assert target["Arn"] == {"Fn::GetAtt": ["SweeperFunction", "Arn"]}
+    no_retry = {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}
+    assert target["RetryPolicy"] == no_retry
+    assert FUNCTIONS["SweeperFunction"]["EventInvokeConfig"] == no_retry
+    assert not cfn.resources("AWS::Scheduler::Schedule")
+    assert "Events" not in FUNCTIONS["SweeperFunction"]
+
+
+def test_only_the_rule_may_invoke_the_sweeper() -> None:
+    permissions = cfn.resources("AWS::Lambda::Permission").values()
+    (own,) = [it for it in permissions if it["FunctionName"] == {"Ref": "SweeperFunction"}]
+    assert (own["Principal"], own["SourceArn"]) == ("events.amazonaws.com", {"Fn::GetAtt": ["Tick", "Arn"]})
+    for function in FUNCTIONS:
+        assert not {it for it in cfn.actions(function) if it.startswith(("lambda:", "events:", "scheduler:", "states:"))}
+
+
+# Who may do what
+
+
+@pytest.mark.parametrize(
+    ("function", "own"),
+    [
+        (
+            "ApiFunction",
+            {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:Query"}
+            | {"dynamodb:ConditionCheckItem", "sqs:SendMessage", "secretsmanager:GetSecretValue"},
+        ),
+        (
+            "SweeperFunction",
+            {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query", "sqs:SendMessage"},
+        ),
+        (
+            "RunnerFunction",
+            {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}
+            | POLL
+            | {"sqs:SendMessage", "secretsmanager:GetSecretValue"},
+        ),
+        ("ReporterFunction", {"dynamodb:GetItem", "dynamodb:PutItem", "ses:SendEmail", "ses:SendRawEmail"} | POLL),
+    ],
+)
+def test_role_may_do_this_and_no_more(function: str, own: set[str]) -> None:
+    assert FUNCTIONS[function]["Role"] == {"Fn::GetAtt": [f"{function.removesuffix('Function')}Role", "Arn"]}
+    assert cfn.actions(function) == LOG | own
+
+
+def test_wildcards_are_explained() -> None:
+    for function in FUNCTIONS:
+        for statement in cfn.statements(function):
+            assert all("*" not in action for action in statement["Action"]), statement
+            assert statement["Resource"] != "*" or statement.get("Sid") == "Traces", statement
+
+
+def test_mail_goes_from_the_sender_to_those_who_may_receive() -> None:
+    (mail,) = [it for it in cfn.statements("ReporterFunction") if "ses:SendEmail" in it["Action"]]
+    assert mail["Condition"] == {
+        "StringEquals": {"ses:FromAddress": {"Ref": "Sender"}},
+        "ForAllValues:StringLike": {"ses:Recipients": {"Ref": "AllowedRecipients"}},
+        "Null": {"ses:Recipients": "false"},
+    }
+    for must_be_said in ("Sender", "ReportTo", "AllowedRecipients"):
+        assert "Default" not in PARAMETERS[must_be_said]
+
+
+def test_secret_is_long_and_in_no_environment() -> None:
+    (secret,) = cfn.resources("AWS::SecretsManager::Secret").values()
+    assert secret["GenerateSecretString"]["PasswordLength"] >= 48
+    for function in FUNCTIONS:
+        assert "resolve:secretsmanager" not in str(cfn.environment(function))
+
+
+# The API
+
+
+def test_every_route_of_the_api_is_there_and_no_other() -> None:
+    deployed = {it["RouteKey"] for it in cfn.resources("AWS::ApiGatewayV2::Route").values()}
+    assert deployed == {f"{method} {path.replace('<', '{').replace('>', '}')}" for method, path, _ in ROUTES}
+
+
+def test_every_route_but_the_health_check_asks_who_calls() -> None:
+    for name, route in cfn.resources("AWS::ApiGatewayV2::Route").items():
+        if route["RouteKey"] == "GET /v1/healthz":
+            assert route["AuthorizationType"] == "NONE"
+            continue
+        assert route["AuthorizationType"] == {"Fn::If": ["UseJwt", "JWT", "AWS_IAM"]}, name
+        assert route["AuthorizerId"] == {"Fn::If": ["UseJwt", {"Ref": "ApiAuthorizer"}, {"Ref": "AWS::NoValue"}]}, name
+        with_jwt, (scope,) = route["AuthorizationScopes"]["Fn::If"][:2]
+        method, path = route["RouteKey"].split(" ")
+        operator = method != "GET" and path.startswith(("/v1/agents", "/v1/control"))
+        assert (with_jwt, scope.removeprefix("followups/")) == (
+            "UseJwt",
+            "operate" if operator else "read" if method == "GET" else "write",
+        ), name
+
+
+def test_stage_is_throttled_and_logs() -> None:
+    (stage,) = cfn.resources("AWS::ApiGatewayV2::Stage").values()
+    assert stage["DefaultRouteSettings"].keys() >= {"ThrottlingRateLimit", "ThrottlingBurstLimit"}
+    assert stage["AccessLogSettings"]["DestinationArn"] == {"Fn::GetAtt": ["AccessLog", "Arn"]}
+    assert not {"sourceIp", "userAgent", "userArn", "claims"} & set(stage["AccessLogSettings"]["Format"].split('"'))
+    (api,) = cfn.resources("AWS::ApiGatewayV2::Api").values()
+    assert "CorsConfiguration" not in api
+
+
+# Settings, table, and the rest
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_function_gets_the_variables_that_its_settings_read(function: str) -> None:
+    given = {name for name in cfn.environment(function) if name.startswith("FOLLOWUPS_")}
+    assert given == set(SETTINGS[function].variables())
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("end", ["MinValue", "MaxValue", "Default"])
+def test_settings_take_all_that_a_parameter_may_be(function: str, end: str) -> None:
+    given = {
+        "Table": "followups-Table",
+        "StartQueue": "https://sqs.eu-central-1.amazonaws.com/111122223333/start",
+        "ReportQueue": "https://sqs.eu-central-1.amazonaws.com/111122223333/report",
+        "TokenSecret": "arn:aws:secretsmanager:eu-central-1:111122223333:secret:TokenSecret-a1b2c3",
+        "Sender": "followups@example.com",
+        "ReportTo": "ops@example.com",
+        "AllowedRecipients": "ops@example.com",
+    }
+    for name, parameter in PARAMETERS.items():
+        if name not in given:
+            ends = {"MinValue": min, "MaxValue": max}
+            known = parameter.get("AllowedValues")
+            value = ends[end](known) if known and end in ends else parameter.get(end, parameter.get("Default"))
+            given[name] = str(parameter["Default"] if name == "AllowAnyRecipient" else value)
+    environ = {}
+    for name, value in cfn.environment(function).items():
+        reference = value["Fn::Join"][1] if isinstance(value, dict) and "Fn::Join" in value else value
+        environ[name] = given[reference["Ref"]] if isinstance(reference, dict) else reference
+    assert SETTINGS[function].load(environ)
+
+
+def test_table_is_safe_and_named_as_the_code_names_it() -> None:
+    table = cfn.template()["Resources"]["Table"]
+    assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    properties = table["Properties"]
+    assert properties["DeletionProtectionEnabled"] is True
+    assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert properties["SSESpecification"] == {"SSEEnabled": True}
+    assert properties["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+    keys = {it["AttributeName"] for it in properties["AttributeDefinitions"]}
+    indexes = {it["IndexName"] for it in properties["GlobalSecondaryIndexes"]}
+    assert indexes == {"due", "by_owner"}
+    assert {it["Projection"]["ProjectionType"] for it in properties["GlobalSecondaryIndexes"]} == {"ALL"}
+    adapters = cfn.ROOT / "layers/followups/followups/adapters"
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in adapters.glob("dynamodb*.py")]
+    literals = {it.value for tree in trees for it in ast.walk(tree) if isinstance(it, ast.Constant)}
+    assert keys | indexes | {"expires_at"} <= literals
+
+
+def test_logs_are_kept_for_a_while_and_each_function_writes_its_own() -> None:
+    groups = cfn.resources("AWS::Logs::LogGroup")
+    assert len(groups) == 5
+    assert all("RetentionInDays" in it for it in groups.values())
+    for name, function in FUNCTIONS.items():
+        group = f"{name.removesuffix('Function')}Log"
+        assert function["LoggingConfig"] == {"LogGroup": {"Ref": group}}
+        (own,) = [it for it in cfn.statements(name) if "logs:PutLogEvents" in it["Action"]]
+        assert own["Resource"] == {"Fn::GetAtt": [group, "Arn"]}
+
+
+def test_layer_is_built_for_the_processor_and_leaves_nothing_behind() -> None:
+    layer = cfn.template()["Resources"]["Layer"]
+    shared = cfn.template()["Globals"]["Function"]
+    assert layer["Metadata"] == {"BuildMethod": shared["Runtime"], "BuildArchitecture": {"Ref": "Arch"}}
+    assert layer["Properties"]["RetentionPolicy"] == "Delete"
+    assert shared["Architectures"] == [{"Ref": "Arch"}]
+
+
+def test_every_parameter_is_described_and_grouped() -> None:
+    assert all(it.get("Description") for it in PARAMETERS.values())
+    groups = cfn.template()["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    assert [name for group in groups for name in group["Parameters"]] == list(PARAMETERS)
