@@ -29,9 +29,7 @@ class Api:
     def __init__(self, home: Path) -> None:
         self.clock = ManualClock()
         self.store = SQLiteStore(home / "followups.db")
-        self.world = World(
-            store=self.store, queue=NoQueue(), clock=self.clock, chance=SystemChance(), leases=NoLeases()
-        )
+        self.world = World(store=self.store, queue=NoQueue(), clock=self.clock, chance=SystemChance(), leases=NoLeases())
         service = Service(world=self.world, secrets=(SECRET,), default_timezone="Europe/Berlin", allow_commands=True)
         self._handler = api(service)
 
@@ -186,9 +184,7 @@ def test_a_wrong_field_is_named_and_nothing_is_made(server: Api, change: dict[st
     ],
     ids=lambda it: str(it)[:40],
 )
-def test_what_cannot_be_read_is_refused(
-    server: Api, raw: bytes, headers: dict[str, str], status: int, code: str
-) -> None:
+def test_what_cannot_be_read_is_refused(server: Api, raw: bytes, headers: dict[str, str], status: int, code: str) -> None:
     got, body, _ = server.call("POST", "/v1/follow-ups", raw=raw, **headers)
     assert (got, body["code"]) == (status, code)
 

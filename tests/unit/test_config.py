@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
 from followups import config
 from followups.domain.addresses import is_address, is_allowed, is_recipient_pattern
 from followups.domain.errors import ConfigError
@@ -245,12 +246,16 @@ def test_address(text: str) -> None:
     assert is_address(text)
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["", "a", "a@b", "a@localhost", "a@[127.0.0.1]", "a@127.0.0.1", "a..b@c.co", ".a@b.co", "a.@b.co", "Joe <a@b.co>", "<a@b.co>"]
-    + ["a@b.co\r\nBcc: x@y.co", "a@b.co\n", " a@b.co", "a@b.co,c@d.co", "ä@b.co", "a@bücher.example", "a@-b.co", "a@b..co", "a@b.co."]
-    + ["@b.co", '"a b"@b.co', "a@b@c.co", "a" * 65 + "@b.co", "a@" + "b." * 130 + "co", "a@b.co\x00"],
-)  # fmt: skip
+NO_ADDRESSES = [
+    *("", "a", "a@b", "@b.co", "a@localhost", "a@[127.0.0.1]", "a@127.0.0.1", "a@b@c.co"),
+    *("a..b@c.co", ".a@b.co", "a.@b.co", "a@-b.co", "a@b..co", "a@b.co."),
+    *("Joe <a@b.co>", "<a@b.co>", '"a b"@b.co', " a@b.co", "a@b.co,c@d.co", "a@b.co;c@d.co"),
+    *("a@b.co\r\nBcc: x@y.co", "a@b.co\n", "a@b.co\x00", "ä@b.co", "a@bücher.example"),
+    *("a" * 65 + "@b.co", "a@" + "b." * 130 + "co", "a@" + "b" * 64 + ".co"),
+]
+
+
+@pytest.mark.parametrize("text", NO_ADDRESSES)
 def test_no_address(text: str) -> None:
     assert not is_address(text)
 
@@ -262,9 +267,10 @@ def test_recipient_patterns() -> None:
 
 def test_who_may_receive() -> None:
     allowed = ("ada@example.com", "*@team.example.com")
-    assert is_allowed("ada@EXAMPLE.com", allowed)
+    assert is_allowed("ada@example.com", allowed)
     assert is_allowed("anybody@team.example.com", allowed)
     assert not is_allowed("bob@example.com", allowed)
+    assert not is_allowed("Ada@example.com", allowed)
     assert not is_allowed("ada@evil-example.com", allowed)
     assert not is_allowed("x@sub.team.example.com", allowed)
     assert is_allowed("x@y.example", ("*",))

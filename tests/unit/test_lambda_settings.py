@@ -3,11 +3,11 @@
 import json
 
 import pytest
+from pydantic import ValidationError
+
 from followups import lambda_settings
 from followups.domain.errors import ConfigError
 from followups.lambda_settings import ApiSettings, ReporterSettings, RunnerSettings, SweeperSettings
-from pydantic import ValidationError
-
 from tests.support import cfn
 
 ALL = (ApiSettings, SweeperSettings, RunnerSettings, ReporterSettings)

@@ -17,7 +17,7 @@ from followups.adapters.local import FileLeases, NoLeases, NoQueue, SystemChance
 from followups.config import LaptopConfig, LaptopEnvironment
 from followups.domain.errors import StoreError
 from followups.handlers import Handler, Log
-from followups.ports import Clock, Leases, Queue, Store
+from followups.ports import AgentTarget, Clock, Leases, Queue, Store
 from followups.usecases.world import Limits, World
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def laptop_api(home: Path, settings: LaptopConfig) -> Handler:
     service = Service(
         world=world, secrets=(secret_file(home / "secret"),), default_timezone=settings.timezone, allow_commands=True
     )
-    return api(service, log=_stderr_log)
+    return api(service, log=_bug_log)
 
 
 def laptop_parts(env: LaptopEnvironment, settings: LaptopConfig, *, store: Store, clock: Clock) -> "Parts":
@@ -67,7 +67,7 @@ def laptop_parts(env: LaptopEnvironment, settings: LaptopConfig, *, store: Store
     queue, leases = LocalQueue(), FileLeases(env.home / "locks")
     world = _laptop_world(store, queue, leases, settings, clock)
     command = CommandAgent(env.home / "runs", environ=config.environment(), inherit_fds=(leases.fd,))
-    targets = {"command": command, "checklist": ChecklistAgent(clock, command)}
+    targets: dict[str, AgentTarget] = {"command": command, "checklist": ChecklistAgent(clock, command)}
     return Parts(
         world=world,
         queue=queue,
@@ -93,6 +93,12 @@ def _laptop_mailer(env: LaptopEnvironment, settings: LaptopConfig) -> Any:
     if env.smtp_url:
         return SmtpMailer(env.smtp_url, sender=sender, default_to=default_to)
     return OutboxMailer(env.home / "outbox", sender=sender, default_to=default_to)
+
+
+def _bug_log(word: str, facts: Mapping[str, Any]) -> None:
+    # What the store refuses the answer says already.
+    if word == "bug":
+        _stderr_log(word, facts)
 
 
 def _stderr_log(word: str, facts: Mapping[str, Any]) -> None:

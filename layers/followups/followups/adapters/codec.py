@@ -23,7 +23,10 @@ KINDS: dict[str, type[Entity]] = {"follow-up": FollowUp, "run": Run, "agent": Ag
 _NAMES = {kind: name for name, kind in KINDS.items()}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: What an item has beside its entity's fields.
-_DERIVED = frozenset({"pk", "sk", "kind", "wake_at_text", "expires_at_text", "wake_shard", "owner_key", "list_key"})
+_DERIVED = frozenset({"pk", "sk", "type", "wake_at_text", "expires_at_text", "wake_shard", "owner_key", "list_key"})
+#: What is never taken from a default: conditions and bounds rest on it. Another field that is missing is one that a later
+#: version added, and its default is what the item means.
+_NEEDED = frozenset({"status", "fence", "attempt", "sends", "report_status", "version", "write_id", "stopped"})
 
 
 def epoch_ms(moment: datetime) -> int:
@@ -42,8 +45,8 @@ def list_range(group: str) -> tuple[str, str]:
 
 
 def to_item(entity: Entity, *, shards: int = 1) -> Item:
-    """Gives the entity as an item: keys, kind, fields that are not None, and what the indexes hold."""
-    item: Item = {"pk": entity.key.pk, "sk": entity.key.sk, "kind": _NAMES[type(entity)]}
+    """Gives the entity as an item: keys, type, fields that are not None, and what the indexes hold."""
+    item: Item = {"pk": entity.key.pk, "sk": entity.key.sk, "type": _NAMES[type(entity)]}
     for field in fields(entity):
         value = getattr(entity, field.name)
         if value is not None:
@@ -65,29 +68,34 @@ def to_item(entity: Entity, *, shards: int = 1) -> Item:
 def from_item(item: Mapping[str, Any]) -> Entity:
     """Gives the entity. Raises UnreadableItem for an item of another form, also a newer one: what is not understood is
     not rewritten."""
-    kind = KINDS.get(str(item.get("kind")))
+    name = str(item.get("type"))
+    kind = KINDS.get(name)
     if kind is None:
-        raise UnreadableItem(f"{_name(item)} is of unknown kind {str(item.get('kind'))[:40]!r}")
-    readers = _readers(kind)
-    unknown = sorted(set(item) - set(readers) - _DERIVED)
-    if unknown:
+        raise UnreadableItem(f"{_name(item)} is of unknown type {name[:40]!r}")
+    readers = _readers(name)
+    if unknown := sorted(set(item) - set(readers) - _DERIVED):
         raise UnreadableItem(f"{_name(item)} has fields this version does not know: {', '.join(unknown)[:100]}")
+    if missing := sorted(_NEEDED & set(readers) - set(item)):
+        raise UnreadableItem(f"{_name(item)} lacks {', '.join(missing)}")
     values: dict[str, Any] = {}
-    for name, read in readers.items():
-        if name not in item:
+    for field, (read, optional) in readers.items():
+        # DynamoDB's TTL wants whole seconds; the text beside them has the milliseconds.
+        raw = item.get("expires_at_text", item.get(field)) if field == "expires_at" else item.get(field)
+        if raw is None:
+            if optional:
+                values[field] = None
             continue
-        raw = item.get(f"{name}_text", item[name]) if name in ("wake_at", "expires_at") else item[name]
         try:
-            values[name] = read(raw)
-        except (TypeError, ValueError) as error:
-            raise UnreadableItem(f"{_name(item)} has a wrong {name}: {raw!r:.60}") from error
-    for name in ("wake_at", "expires_at", *(f.name for f in fields(kind) if _is_optional(kind, f.name))):
-        if name in readers:
-            values.setdefault(name, None)
+            values[field] = read(raw)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise UnreadableItem(f"{_name(item)} has a wrong {field}: {raw!r:.60}") from error
     try:
-        return kind(**values)
+        entity = kind(**values)
     except (TypeError, ValueError) as error:
         raise UnreadableItem(f"{_name(item)}: {error}") from error
+    if entity.key != (item.get("pk"), item.get("sk")):
+        raise UnreadableItem(f"{_name(item)} lies under a key that is not its own, {entity.key.pk} {entity.key.sk}")
+    return entity
 
 
 def iso(moment: datetime) -> str:
@@ -108,14 +116,13 @@ def _name(item: Mapping[str, Any]) -> str:
 
 
 @cache
-def _readers(kind: type[Entity]) -> dict[str, Callable[[Any], Any]]:
+def _readers(name: str) -> dict[str, tuple[Callable[[Any], Any], bool]]:
+    """Gives for each field of a type its reader, and whether it may be missing."""
+    kind = KINDS[name]
     hints = get_type_hints(kind)
-    return {field.name: _reader(hints[field.name]) for field in fields(kind)}
-
-
-@cache
-def _is_optional(kind: type[Entity], name: str) -> bool:
-    return type(None) in get_args(get_type_hints(kind)[name])
+    readers = {it.name: (_reader(hints[it.name]), type(None) in get_args(hints[it.name])) for it in fields(kind)}
+    # What the index orders by is what counts: who moves an item by hand in the console writes this number.
+    return readers | ({"wake_at": (_from_epoch_ms, True)} if "wake_at" in readers else {})
 
 
 def _reader(hint: Any) -> Callable[[Any], Any]:
@@ -131,8 +138,14 @@ def _reader(hint: Any) -> Callable[[Any], Any]:
 
 
 def _instant(value: Any) -> datetime:
-    moment = datetime.fromisoformat(_exactly(str, value).replace("Z", "+00:00"))
+    moment = datetime.fromisoformat(_exactly(str, value))
+    if moment.tzinfo is None:
+        raise ValueError(f"{value!r} has no zone")
     return moment.astimezone(UTC)
+
+
+def _from_epoch_ms(value: Any) -> datetime:
+    return _EPOCH + timedelta(milliseconds=_exactly(int, value))
 
 
 def _texts(value: Any) -> tuple[str, ...]:

@@ -158,7 +158,8 @@ def _apply(db: sqlite3.Connection, change: Change) -> bool:
             sql = "DELETE FROM items WHERE pk = ? AND sk = ? AND version = ?"
             return db.execute(sql, (*key, entity.version)).rowcount == 1
         case SetAside(_, version, wake_at):
-            sql = "UPDATE items SET wake_at = ?, poison = poison + 1, version = version + 1 WHERE pk = ? AND sk = ? AND version = ?"
+            sql = "UPDATE items SET wake_at = ?, poison = poison + 1, version = version + 1"
+            sql += " WHERE pk = ? AND sk = ? AND version = ?"
             moment = None if wake_at is None else codec.epoch_ms(wake_at)
             return db.execute(sql, (moment, *key, version)).rowcount == 1
     return True

@@ -132,6 +132,8 @@ def _invalid(error: ValidationError) -> HttpProblem:
         message = item["msg"]
         if item["type"] == "extra_forbidden":
             message = "there is no such field"
+        elif item["type"] == "string_unicode":
+            code, message = "invalid_text", "it contains half of a surrogate pair; write plain text"
         errors.append({"pointer": pointer.encode("ascii", "backslashreplace").decode(), "msg": message})
         if item["type"].startswith("followups."):
             code = item["type"].removeprefix("followups.")

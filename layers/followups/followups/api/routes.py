@@ -54,7 +54,7 @@ def create(service: Service, event: Mapping[str, Any], _path: dict[str, str]) ->
     _check_recipient(service, sent.report_to)
     wanted = Request(
         agent=sent.agent, task=sent.task, message=sent.message, when=sent.due, report_to=sent.report_to,
-        timezone=sent.timezone or service.default_timezone, max_attempts=sent.max_attempts,
+        timezone=service.default_timezone if sent.timezone is None else sent.timezone, max_attempts=sent.max_attempts,
     )  # fmt: skip
     made = manage.create(
         service.world, _asker(service, event), wanted, idempotency_key=key, allow_commands=service.allow_commands
@@ -93,7 +93,9 @@ def edit(service: Service, event: Mapping[str, Any], path: dict[str, str]) -> An
     _check_recipient(service, sent.report_to)
     due = None
     if sent.due is not None:
-        zone = sent.timezone or manage.get(service.world, who, path["id"]).timezone
+        zone = sent.timezone
+        if zone is None:
+            zone = manage.get(service.world, who, path["id"]).timezone
         due = when.parse(sent.due, at=service.world.clock.now(), timezone=zone)
     patch = Patch(task=sent.task, message=sent.message, when=due, report_to=sent.report_to, max_attempts=sent.max_attempts)
     return _one(manage.edit(service.world, who, path["id"], patch, version=version, allow_commands=service.allow_commands))

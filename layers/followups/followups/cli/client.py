@@ -2,8 +2,6 @@
 
 import json
 import secrets
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -11,8 +9,6 @@ from urllib.parse import quote, urlencode
 
 from followups.domain.errors import FollowupsError
 from followups.handlers import Handler
-
-_TIMEOUT_S = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,29 +49,7 @@ class InProcess:
 
         event = events.request(method, target, user=self._user, headers=headers, body=body, at=self._now())
         result = self._handler(event, events.LocalContext())
-        return Reply(result["statusCode"], _lower(result.get("headers") or {}), json.loads(result["body"]))
-
-
-class Http:
-    """Speaks to an installation's HTTP API."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url.rstrip("/")
-
-    def send(self, method: str, target: str, headers: dict[str, str], body: bytes | None) -> Reply:
-        # The scheme is https, or http to the loopback: config.read_environment lets nothing else through.
-        request = urllib.request.Request(self._url + target, data=body, headers=headers, method=method)  # noqa: S310
-        try:
-            with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as response:  # noqa: S310
-                return _reply(response.status, dict(response.headers), response.read())
-        except urllib.error.HTTPError as error:
-            with error:
-                return _reply(error.code, dict(error.headers), error.read())
-        except (OSError, urllib.error.URLError) as error:
-            reason = getattr(error, "reason", error)
-            key = headers.get("Idempotency-Key")
-            hint = f"; if you try again use --key {key}, so that nothing is made twice" if key else ""
-            raise Unreachable(f"{self._url} did not answer ({reason}){hint}") from error
+        return Reply(result["statusCode"], lower(result.get("headers") or {}), json.loads(result["body"]))
 
 
 class Client:
@@ -127,13 +101,5 @@ class Client:
         return self.call(method, f"/v1/agents/{quote(name, safe='')}", body)
 
 
-def _reply(status: int, headers: Mapping[str, str], raw: bytes) -> Reply:
-    try:
-        body = json.loads(raw or b"{}")
-    except ValueError:
-        body = {"code": f"http_{status}", "detail": raw[:200].decode("utf-8", "replace").strip() or "an empty answer"}
-    return Reply(status, _lower(headers), body if isinstance(body, dict) else {"answer": body})
-
-
-def _lower(headers: Mapping[str, str]) -> dict[str, str]:
+def lower(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}

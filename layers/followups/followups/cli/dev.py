@@ -1,6 +1,5 @@
 """`followups dev`: the whole product on this laptop, until Ctrl-C."""
 
-import signal
 import sys
 import threading
 from datetime import timedelta
@@ -9,7 +8,7 @@ import click
 
 from followups import bootstrap
 from followups.adapters.local import SystemClock
-from followups.cli.run_due import end_quietly, print_run, refuse_inside_run
+from followups.cli.run_due import end_on_signals, end_quietly, print_run, refuse_inside_run
 from followups.cli.shell import Session, with_session
 from followups.domain.errors import StoreError
 from followups.local.runtime import Runtime
@@ -30,7 +29,7 @@ def dev_(session: Session, port: int) -> None:
     store = bootstrap.laptop_store(env.home)
     parts = bootstrap.laptop_parts(env, settings, store=store, clock=clock)
     api = bootstrap.laptop_api(env.home, settings)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    end_on_signals()
     with Runtime(parts, on_run=lambda run: print_run(session, run)) as runtime:
         server = ApiServer(port, api, user=bootstrap.laptop_user(), now=clock.now)
         threading.Thread(target=server.serve_forever, daemon=True, name="followups-http").start()

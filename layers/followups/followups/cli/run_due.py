@@ -73,7 +73,7 @@ def _work(session: Session, parts: "Parts") -> list[Run]:
         ran.append(run)
         print_run(session, run)
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    end_on_signals()
     with Runtime(parts, on_run=note) as runtime:
         try:
             while True:
@@ -87,6 +87,12 @@ def _work(session: Session, parts: "Parts") -> list[Run]:
             end_quietly(session, runtime)
             raise
     return ran
+
+
+def end_on_signals() -> None:
+    """Lets a service manager's SIGTERM end us as Ctrl-C does, and Ctrl-C too where a script's `&` made it ignored."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
 
 
 def end_quietly(session: Session, runtime: "Runtime") -> None:

@@ -16,7 +16,7 @@ import click
 
 from followups import bootstrap, config
 from followups.adapters.local import SystemClock
-from followups.cli.client import Client, Http, InProcess, Problem
+from followups.cli.client import Client, InProcess, Problem
 from followups.config import LaptopConfig, LaptopEnvironment
 from followups.domain import ids
 
@@ -52,6 +52,8 @@ class Session:
     def client(self) -> Client:
         env = self.environment
         if env.api_url is not None:
+            from followups.cli.http import Http
+
             return Client(Http(env.api_url), env.run_token)
         handler = bootstrap.laptop_api(env.home, self.settings)
         return Client(InProcess(handler, bootstrap.laptop_user(), SystemClock().now), env.run_token)

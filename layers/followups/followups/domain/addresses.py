@@ -17,15 +17,16 @@ def is_address(text: str) -> bool:
 
 
 def is_recipient_pattern(text: str) -> bool:
-    """Says whether the text may stand in a list of allowed recipients: an address, `*@` and a domain, or `*`."""
-    return text == "*" or is_address(text) or (text.startswith("*@") and is_address(f"any{text[1:]}"))
+    """Says whether the text may stand in a list of allowed recipients: an address, `*@` and a domain, or `*`.
+
+    No other wildcard: AWS's policies, which hold the same list, would read `*` and `?` anywhere as one.
+    """
+    if text == "*":
+        return True
+    return is_address(f"any{text[1:]}") if text.startswith("*@") else is_address(text) and not set(text) & {"*", "?"}
 
 
 def is_allowed(address: str, patterns: tuple[str, ...]) -> bool:
-    """Says whether a recipient is on the list. Case counts nowhere but in the part before the @."""
-    local, _, domain = address.rpartition("@")
-    for pattern in patterns:
-        allowed_local, _, allowed_domain = pattern.rpartition("@")
-        if pattern == "*" or (allowed_local in ("*", local) and allowed_domain.lower() == domain.lower()):
-            return True
-    return False
+    """Says whether a recipient is on the list. To the letter, as AWS's policies compare."""
+    everybody_there = f"*@{address.rpartition('@')[2]}"
+    return any(pattern in ("*", address, everybody_there) for pattern in patterns)

@@ -1,0 +1,170 @@
+"""Running a command to its end: bounded in time and memory, and gone as a whole when it is over."""
+
+import contextlib
+import os
+import selectors
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+#: What is kept in memory of each stream.
+KEEP = 256 * 1024
+#: What is kept on disk of a longer one.
+KEEP_ON_DISK = 100 * 1024 * 1024
+#: Between the request to end and the kill.
+GRACE_S = 2.0
+#: How long to wait for the end of the output when a descendant that left the group still holds it open.
+LINGER_S = 1.0
+_CHUNK = 64 * 1024
+
+
+@dataclass(slots=True)
+class Stream:
+    """One output stream: its beginning in memory, all of it in a file if it is longer."""
+
+    spill: Path | None
+    kept: bytearray = field(default_factory=bytearray)
+    size: int = 0
+    _file: IO[bytes] | None = None
+
+    def take(self, chunk: bytes) -> None:
+        if self.spill is not None and self._file is None and self.size + len(chunk) > KEEP:
+            self.spill.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._file = os.fdopen(os.open(self.spill, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb")
+            self._file.write(self.kept)
+        if self._file is not None and self.size < KEEP_ON_DISK:
+            self._file.write(chunk)
+        self.kept += chunk[: max(0, KEEP - len(self.kept))]
+        self.size += len(chunk)
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    @property
+    def text(self) -> str:
+        return self.kept.decode("utf-8", "replace")
+
+    @property
+    def spilled(self) -> bool:
+        return self._file is not None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ended:
+    """How a command ended. `code` is negative for a signal; `why` is "deadline" or "stopped" if we ended it."""
+
+    code: int
+    out: Stream
+    err: Stream
+    why: str | None
+
+
+class Processes:
+    """Starts commands and knows those that are alive, so that all can be stopped at once. Thread-safe."""
+
+    def __init__(self, *, inherit_fds: Sequence[int] = ()) -> None:
+        self._fds = tuple(inherit_fds)
+        self._lock = threading.Lock()
+        self._alive: set[int] = set()
+        self._stopped: set[int] = set()
+
+    def run(
+        self, command: Sequence[str], *, stdin: bytes, environ: Mapping[str, str], seconds: float, spill: Path | None = None
+    ) -> Ended:
+        """Runs a command without a shell, in a session of its own in the user's home folder, for at most so many seconds.
+
+        `spill` takes the output that is longer than `KEEP`. Raises OSError if it cannot be started.
+        """
+        with tempfile.TemporaryFile() as told:
+            # A file, not a pipe: an agent that reads nothing, or late, never blocks us.
+            told.write(stdin)
+            told.seek(0)
+            process = subprocess.Popen(
+                list(command), stdin=told, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(environ),
+                cwd=_home(), start_new_session=True, pass_fds=self._fds,
+            )  # fmt: skip
+        with self._lock:
+            self._alive.add(process.pid)
+        try:
+            return self._attend(process, time.monotonic() + seconds, spill)
+        finally:
+            # What the leader left behind in its group goes with it. Before the wait its number cannot be another's.
+            _signal_group(process.pid, signal.SIGKILL)
+            with self._lock:
+                self._alive.discard(process.pid)
+                self._stopped.discard(process.pid)
+            process.wait()
+            for pipe in (process.stdout, process.stderr):
+                if pipe is not None:
+                    pipe.close()
+
+    def stop_all(self) -> None:
+        """Kills every command that is alive, with its group."""
+        with self._lock:
+            self._stopped |= self._alive
+            for pid in self._alive:
+                _signal_group(pid, signal.SIGKILL)
+
+    def _attend(self, process: "subprocess.Popen[bytes]", deadline: float, spill: Path | None) -> Ended:
+        out, err = Stream(spill), Stream(None)
+        assert process.stdout is not None and process.stderr is not None
+        why: str | None = None
+        kill_at = float("inf")
+        linger_until: float | None = None
+        with selectors.DefaultSelector() as selector:
+            selector.register(process.stdout, selectors.EVENT_READ, out)
+            selector.register(process.stderr, selectors.EVENT_READ, err)
+            while True:
+                now = time.monotonic()
+                if _has_ended(process):
+                    linger_until = linger_until or now + LINGER_S
+                    if not selector.get_map() or now >= linger_until:
+                        break
+                elif now >= kill_at:
+                    _signal_group(process.pid, signal.SIGKILL)
+                elif why is None and now >= deadline:
+                    why, kill_at = "deadline", now + GRACE_S
+                    _signal_group(process.pid, signal.SIGTERM)
+                _read_ready(selector)
+        out.close()
+        with self._lock:
+            why = "stopped" if process.pid in self._stopped else why
+        _signal_group(process.pid, signal.SIGKILL)
+        return Ended(code=process.wait(), out=out, err=err, why=why)
+
+
+def _read_ready(selector: selectors.BaseSelector) -> None:
+    if not selector.get_map():
+        time.sleep(0.01)
+        return
+    for key, _ in selector.select(timeout=0.05):
+        chunk = os.read(key.fd, _CHUNK)
+        if chunk:
+            key.data.take(chunk)
+        else:
+            selector.unregister(key.fileobj)
+
+
+def _has_ended(process: "subprocess.Popen[bytes]") -> bool:
+    """Says whether the process ended, where that can be without reaping it: while it is a zombie, its group's number
+    stays its own."""
+    if not hasattr(os, "waitid"):  # macOS before Python 3.13
+        return process.poll() is not None
+    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def _signal_group(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, number)
+
+
+def _home() -> str | None:
+    home = Path.home()
+    return str(home) if home.is_dir() else None
