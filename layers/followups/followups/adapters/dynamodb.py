@@ -183,7 +183,7 @@ def translated() -> Iterator[None]:
 
 
 def _reasons(error: ClientError) -> list[tuple[str, Raw]] | None:
-    """Gives for each change the code of its refusal ("None" for none) and what is stored; None for an error of another kind."""
+    """Gives for each change why it was refused ("None": it was not) and what is stored; None for any other error."""
     code = error.response["Error"]["Code"]
     if code == "ConditionalCheckFailedException":
         return [(_REFUSED, error.response.get("Item", {}))]

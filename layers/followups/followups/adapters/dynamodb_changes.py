@@ -70,16 +70,14 @@ def operation(change: Change, table: str, *, shards: int, read: Callable[[Key], 
     """
     match change:
         case Swap(old, new):
-            values = {"version": old.version}
-            return _conditional(
-                table, "Put", "#version = :version", values, Item=raw_item(codec.to_item(new, shards=shards))
-            )
+            item = raw_item(codec.to_item(new, shards=shards))
+            return _conditional(table, "Put", "#version = :version", {"version": old.version}, Item=item)
         case Add(entity):
             item = raw_item(codec.to_item(entity, shards=shards))
             return _conditional(table, "Put", "attribute_not_exists(#pk)", {}, Item=item)
         case Remove(entity):
-            values = {"version": entity.version}
-            return _conditional(table, "Delete", "#version = :version", values, Key=raw_key(entity.key))
+            own = raw_key(entity.key)
+            return _conditional(table, "Delete", "#version = :version", {"version": entity.version}, Key=own)
         case TakeSlot(key, member, cap):
             return _conditional(
                 table, "Update", "attribute_not_exists(#members) OR contains(#members, :member) OR size(#members) < :cap",
@@ -101,9 +99,10 @@ def operation(change: Change, table: str, *, shards: int, read: Callable[[Key], 
                 UpdateExpression="SET #type = :type, #spent = if_not_exists(#spent, :zero) + :amount",
             )  # fmt: skip
         case Live(key, fence):
-            values = {"running": Status.RUNNING.value, "fence": fence}
-            condition = "#status = :running AND #fence = :fence"
-            return _conditional(table, "ConditionCheck", condition, values, Key=raw_key(key))
+            return _conditional(
+                table, "ConditionCheck", "#status = :running AND #fence = :fence",
+                {"running": Status.RUNNING.value, "fence": fence}, Key=raw_key(key),
+            )  # fmt: skip
         case SetAside():
             return _set_aside(change, table, read(change.key))
 
