@@ -3,8 +3,8 @@
 import email
 import email.policy
 import json
-import os
 import signal
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -79,7 +79,7 @@ def test_what_the_agent_is_told(laptop: Laptop, tmp_path: Path) -> None:
 
 
 def test_an_agent_that_creates_and_fires_makes_no_cascade(laptop: Laptop) -> None:
-    followups = f"{os.sys.executable} -m followups"  # type: ignore[attr-defined]
+    followups = f"{sys.executable} -m followups"
     script = (
         f"{followups} --json create @nested 'Child task' 'in 1 second' || exit 9; "
         f"{followups} run-due && exit 8; {followups} dev --port 0 && exit 7; exit 0"
@@ -121,20 +121,27 @@ def test_ten_at_once_over_fifty_due_run_each_once_and_never_over_the_cap(laptop:
     log = tmp_path / "log"
     script = f"echo start >> {log}; sleep 0.05; echo end >> {log}"
     laptop.call("agents", "add", "@five", "--max-concurrency", "5", "--command", "sh", "-c", script)
-    made = [_create(laptop, f"Task {n}") for n in range(50)]
+    laptop.create_many(50, agent="@five")
     at = later(minutes=1)
     with ThreadPoolExecutor(10) as pool:
         ran = [run for done in pool.map(lambda _: laptop.json("run-due", "--at", at), range(10)) for run in done["ran"]]
     assert len(ran) == 50
     assert len({run["id"] for run in ran}) == 50
     assert {it["status"] for it in laptop.json("list", "--all")["follow_ups"]} == {"done"}
-    assert len(made) == 50
     alive = most = 0
     for line in log.read_text().split():
         alive += 1 if line == "start" else -1
         most = max(most, alive)
     assert (most, alive) == (2, 0), "two agents at once is the default cap, over all processes"
     assert len(laptop.mails()) == 50
+
+
+def test_forty_at_once_with_nothing_due_start_nothing(laptop: Laptop) -> None:
+    laptop.call("agents", "add", "@a", "--command", "true")
+    laptop.call("create", "@a", "Later", "7d")
+    hooks = [laptop.start("run-due") for _ in range(40)]
+    assert {hook.communicate(timeout=60) for hook in hooks} == {("Nothing is due.\n", "")}
+    assert laptop.json("list")["follow_ups"][0]["status"] == "scheduled"
 
 
 def test_dev_runs_what_is_due_and_ends_cleanly(laptop: Laptop) -> None:
@@ -179,10 +186,6 @@ def test_a_killed_dev_leaves_one_recorded_outcome(laptop: Laptop, tmp_path: Path
 
 def later(**time_: int) -> str:
     return (datetime.now(UTC) + timedelta(**time_)).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _create(laptop: Laptop, task: str) -> str:
-    return str(laptop.json("create", "@five", task, "in 1 second")["id"])
 
 
 def _status(laptop: Laptop, name: str) -> str:

@@ -8,6 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from followups import bootstrap
+from followups.adapters.local import SystemClock
+from followups.cli.client import Client, InProcess
+from followups.config import LaptopConfig
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -38,6 +43,13 @@ class Laptop:
     def json(self, *words: str, code: int = 0, **more: str) -> Any:
         """Runs the command with --json and gives its one document."""
         return json.loads(self.call("--json", *words, code=code, **more).stdout)
+
+    def create_many(self, count: int, *, agent: str) -> None:
+        """Creates follow-ups that are due in a second, in this process: fifty commands would take fifty starts."""
+        handler = bootstrap.laptop_api(self.home, LaptopConfig(timezone="UTC"))
+        client = Client(InProcess(handler, bootstrap.laptop_user(), SystemClock().now), None)
+        for number in range(count):
+            client.create({"agent": agent, "task": f"Task {number}", "due": "in 1 second"}, None)
 
     def mails(self) -> list[Path]:
         return sorted((self.home / "outbox").glob("*.eml"))

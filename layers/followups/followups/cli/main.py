@@ -64,13 +64,20 @@ def _run(arguments: list[str]) -> int:
         sys.stdout.flush()
     except click.exceptions.Exit as leave:
         return leave.exit_code
-    except click.ClickException as error:
-        error.show()
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
         return 2
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "followups"
+        line = f"{error.format_message().rstrip('.')}; see `{command} --help`"
+        return _fail({"code": "usage", "detail": line}, line, 2, as_json)
+    except click.ClickException as error:
+        return _fail({"code": "failed", "detail": error.format_message()}, error.format_message(), 1, as_json)
     except (click.Abort, KeyboardInterrupt):
         return 130
-    except BrokenPipeError:
-        # The reader has gone (`| head`). What Python flushes at its end must not complain either.
+    except (BrokenPipeError, SystemExit):
+        # The reader has gone (`| head`): click turns that into an exit of its own, the only one there is. What Python
+        # flushes at its end must not complain either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except Problem as error:

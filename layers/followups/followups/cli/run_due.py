@@ -77,7 +77,9 @@ def _work(session: Session, parts: "Parts") -> list[Run]:
     with Runtime(parts, on_run=note) as runtime:
         try:
             while True:
-                runtime.tick()
+                claimed = runtime.tick()["claimed"]
+                if claimed:
+                    session.say(click.style(f"Running {claimed} …", dim=True))
                 runtime.drain()
                 # What waits behind another process's run is that process's to go on with: it looks when its run ends.
                 if not work_waits(parts.world) or others_run(parts.world):

@@ -7,7 +7,7 @@ from followups.domain import claims, contract, lineage, retry, runs
 from followups.domain.changes import Add, Swap, TakeSlot
 from followups.domain.contract import AgentCall, Done, Pending
 from followups.domain.entities import Agent, FollowUp
-from followups.domain.errors import AgentUncertain, Conflict, QueueError, StoreBusy
+from followups.domain.errors import AgentUncertain, Conflict, QueueError, StoreBusy, StoreFull
 from followups.domain.lineage import RunToken
 from followups.domain.messages import Message
 from followups.domain.status import LIVE, Outcome, Status
@@ -135,7 +135,7 @@ def _settle(world: World, live: FollowUp, agent: Agent, answer: Done | Pending) 
             world.store.commit(*changes)
         except Conflict:
             continue
-        except StoreBusy:
+        except (StoreBusy, StoreFull):
             if attempt == _FINISH_TRIES:
                 raise
             world.clock.sleep(retry.blocked_pause(0.5, 0.5 * 2**attempt, world.chance.luck()))

@@ -1,0 +1,55 @@
+"""The stores that the contract is tested on, and the server for those of AWS."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from followups.ports import Store
+from tests.support.beds import Bed, DynamoDBBed, SQLiteBed, dynamodb_client, moto_bed
+from tests.support.ministack import ministack
+
+
+@pytest.fixture(scope="session")
+def ministack_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server for this test process: it is up in a quarter of a second, and asked for only where it is needed."""
+    with ministack(tmp_path_factory.mktemp("ministack")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def ministack_client(ministack_url: str) -> Any:
+    return dynamodb_client(ministack_url)
+
+
+@pytest.fixture
+def sqlite_bed(tmp_path: Path) -> SQLiteBed:
+    return SQLiteBed(tmp_path / "followups.db")
+
+
+@pytest.fixture(params=["sqlite", "moto", "ministack"])
+def bed(request: pytest.FixtureRequest) -> Iterator[Bed]:
+    """Each store in turn, empty: the contract holds for all of them."""
+    yield from _bed(request)
+
+
+@pytest.fixture(params=["sqlite", "ministack"])
+def racing_bed(request: pytest.FixtureRequest) -> Iterator[Bed]:
+    """The stores that can be raced for. moto is not atomic under threads: it would lose races that DynamoDB does not."""
+    yield from _bed(request)
+
+
+@pytest.fixture
+def store(bed: Bed) -> Store:
+    return bed.open()
+
+
+def _bed(request: pytest.FixtureRequest) -> Iterator[Bed]:
+    if request.param == "sqlite":
+        yield request.getfixturevalue("sqlite_bed")
+    elif request.param == "ministack":
+        yield DynamoDBBed(request.getfixturevalue("ministack_client"))
+    else:
+        with moto_bed() as bed:
+            yield bed

@@ -1,0 +1,119 @@
+"""What a person may get wrong: one line on stderr, exit code 2, and nothing is made."""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.laptop import Laptop
+
+REFUSED = [
+    (["create", "@nobody", "Check", "7d"], "unknown_agent"),
+    (["create", "@checklist", "Check", "disk / < 99%", "0d"], "invalid_due"),
+    (["create", "@checklist", "Check", "disk / < 99%", "1m"], "minute or a month"),
+    (["create", "@checklist", "Check", "disk / < 99%", "2020-01-01"], "due_in_past"),
+    (["create", "@checklist", "Check", "disk / < 99%", "2027-02-30"], "no date of the calendar"),
+    (["create", "@checklist", "", "disk / < 99%", "7d"], "validation_error"),
+    (["create", "@checklist", "x" * 100_000, "disk / < 99%", "7d"], "payload_too_large"),
+    (["create", "@checklist", "Check", "make coffee", "7d"], "line 1"),
+    (["create", "@checklist", "Check", "disk / < 99%", "7d", "--report-to", "joe"], "invalid_email"),
+    (["create", "@checklist", "Check", "disk / < 99%", "7d", "--timezone", "Mars"], "unknown_timezone"),
+    (["create", "@checklist", "a", "b", "c", "7d"], "quotes"),
+    (["create"], "AGENT TASK [MESSAGE] WHEN"),
+    (["show", "nosuchid"], "not_found"),
+    (["delete", "zzzzz"], "not_found"),
+    (["report", "zzzzz"], "not_found"),
+    (["edit", "zzzzz", "--task", "x"], "not_found"),
+    (["edit", "zzzzz"], "say what to change"),
+    (["pause"], "--all"),
+    (["agents", "add", "@x", "--command", "no-such-program"], "no-such-program"),
+    (["agents", "add", "@x"], "--command PROGRAM"),
+    (["agents", "add", "@x!", "--command", "true"], "invalid_agent_name"),
+    (["agents", "remove", "@nobody"], "not_found"),
+    (["config", "cap", "0"], "1 to 100"),
+    (["config", "timezone", "Mars"], "Europe/Berlin"),
+    (["config", "report-to", "a@"], "you@example.com"),
+    (["run-due", "--at", "tomorrow"], "2026-12-01T09:00Z"),
+    (["nonsense"], "nonsense"),
+]
+
+
+@pytest.mark.parametrize(("words", "said"), REFUSED, ids=lambda it: " ".join(it)[:40] if isinstance(it, list) else "")
+def test_a_refusal_is_one_line_and_exit_code_2(laptop: Laptop, words: list[str], said: str) -> None:
+    refused = laptop.call(*words, code=2)
+    assert said in refused.stderr
+    assert refused.stderr.count("\n") == 1
+    assert refused.stdout == ""
+    if laptop.home.exists():
+        assert laptop.json("list", "--all")["follow_ups"] == []
+
+
+def test_json_gives_one_document_for_a_refusal_too(laptop: Laptop) -> None:
+    problem = json.loads(laptop.call("--json", "show", "nosuchid", code=2).stdout)
+    assert problem["code"] == "not_found"
+    assert json.loads(laptop.call("create", "--json", code=2).stdout)["code"] == "usage"
+
+
+def test_a_damaged_store_is_refused_and_left_as_it_is(laptop: Laptop) -> None:
+    laptop.home.mkdir()
+    path = laptop.home / "followups.db"
+    path.write_bytes(b"this is no store at all, " * 20)
+    for words in (["list"], ["run-due"], ["create", "@checklist", "x", "disk / < 9%", "1d"]):
+        assert "damaged or no Followups store" in laptop.call(*words, code=1).stderr
+    assert path.read_bytes() == b"this is no store at all, " * 20
+
+
+def test_a_newer_store_and_a_strange_database_are_refused(laptop: Laptop) -> None:
+    laptop.call("agents", "add", "@a", "--command", "true")
+    path = laptop.home / "followups.db"
+    _sql(path, "PRAGMA user_version = 99")
+    assert "newer Followups" in laptop.call("list", code=1).stderr
+    path.unlink()
+    _sql(path, "CREATE TABLE mine (a)")
+    assert "not a Followups store" in laptop.call("list", code=1).stderr
+    assert _sql(path, "SELECT name FROM sqlite_master") == [("mine",)]
+
+
+def test_a_port_in_use_is_said(laptop: Laptop) -> None:
+    first = laptop.start("dev", "--port", "0")
+    try:
+        assert first.stderr is not None
+        port = first.stderr.readline().split("127.0.0.1:")[1].split(",")[0]
+        assert "--port" in laptop.call("dev", "--port", port, code=1).stderr
+    finally:
+        first.terminate()
+        first.communicate(timeout=20)
+
+
+def test_a_reader_that_goes_away_makes_no_noise(laptop: Laptop) -> None:
+    laptop.call("create", "@checklist", "x", "disk / < 99%", "1d")
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "followups", "list"], env=laptop.environ(), stdout=write, stderr=subprocess.PIPE
+    )  # fmt: skip
+    os.close(write)
+    assert done.returncode == 141
+    assert done.stderr == b""
+
+
+def test_run_due_imports_neither_api_nor_aws(laptop: Laptop) -> None:
+    laptop.call("create", "@checklist", "x", "disk / < 99%", "1d")
+    code = "import sys\nfrom followups.cli.main import _run\n_run(['run-due'])\nprint(sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], env=laptop.environ(), capture_output=True, text=True, check=True)
+    assert "Nothing is due." in done.stdout
+    for name in ("boto3", "botocore", "pydantic", "aws_lambda_powertools", "followups.api", "email", "subprocess"):
+        assert f"'{name}'" not in done.stdout
+
+
+def _sql(path: object, statement: str) -> list[tuple[object, ...]]:
+    connection = sqlite3.connect(str(path))
+    try:
+        rows = connection.execute(statement).fetchall()
+        connection.commit()
+    finally:
+        connection.close()
+    return rows
