@@ -35,8 +35,8 @@ def bed(request: pytest.FixtureRequest) -> Iterator[Bed]:
 
 
 @pytest.fixture(params=["sqlite", "ministack"])
-def racing_bed(request: pytest.FixtureRequest) -> Iterator[Bed]:
-    """The stores that can be raced for. moto is not atomic under threads: it would lose races that DynamoDB does not."""
+def server_bed(request: pytest.FixtureRequest) -> Iterator[Bed]:
+    """Those for races and many items. moto is not atomic under threads, and reads the whole table for each query."""
     yield from _bed(request)
 
 

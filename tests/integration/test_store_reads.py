@@ -6,12 +6,12 @@ from itertools import islice
 from typing import Any
 
 import pytest
+
 from followups.domain.changes import Add, SetAside, Swap
 from followups.domain.entities import Entity, FollowUp, Run, Unreadable
 from followups.domain.errors import UnreadableItem
 from followups.domain.status import ReportStatus, Status
 from followups.ports import Store
-
 from tests.support.beds import Bed
 from tests.support.things import agent, control, follow_up, fresh, later, run
 
@@ -81,8 +81,8 @@ def test_due_comes_soonest_first_for_each_owner(store: Store) -> None:
 MANY, BIG = 600, "x" * 2_200
 
 
-def test_due_reads_all_pages_also_while_what_it_gave_moves_on(bed: Bed) -> None:
-    store = bed.open()
+def test_due_reads_all_pages_also_while_what_it_gave_moves_on(server_bed: Bed) -> None:
+    store = server_bed.open()
     line = [follow_up(message=BIG, wake_at=later(seconds=n)) for n in range(MANY)]
     fill(store, line)
     seen = []
@@ -181,7 +181,8 @@ def test_pages_stay_in_step_when_the_list_changes_between_them(store: Store) -> 
     assert (tasks(rest), after) == (["3", "4", "5"], None)
 
 
-def test_a_long_list_is_read_over_the_pages_of_the_server(store: Store) -> None:
+def test_a_long_list_is_read_over_the_pages_of_the_server(server_bed: Bed) -> None:
+    store = server_bed.open()
     fill(store, [owned(n, message=BIG, due_at=later(minutes=n)) for n in range(MANY)])
     found, after = store.list_follow_ups("ada", group="open", after=None, limit=MANY)
     assert (tasks(found), after) == ([str(n) for n in range(MANY)], None)

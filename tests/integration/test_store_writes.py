@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+
 from followups.domain import claims, ids
 from followups.domain.changes import Add, Change, FreeSlot, Live, Remove, SetAside, Spend, Swap, TakeSlot
 from followups.domain.editing import pause
@@ -13,7 +14,6 @@ from followups.domain.errors import Conflict, UnreadableItem
 from followups.domain.ids import Key
 from followups.domain.status import Outcome, Status
 from followups.ports import Store
-
 from tests.support.beds import Bed
 from tests.support.things import agent, control, follow_up, fresh, later, run
 
@@ -39,8 +39,8 @@ def added(store: Store, thing: FollowUp) -> FollowUp:
 
 
 FULL = follow_up(
-    message="Look at /srv\n- and at the moon 🌙", rule="every monday 08:00", anchor="2026-11-30T08:00:00", report_to="a@b.co",
-    status=Status.RUNNING, wake_at=later(minutes=7, milliseconds=1), fence=3, attempt=2, sends=1, extra=True, missed=4,
+    message="Look at /srv\n- and at the moon 🌙", rule="every monday 08:00", anchor="2026-11-30T08:00:00",
+    report_to="a@b.co", status=Status.RUNNING, wake_at=later(minutes=7, milliseconds=1), fence=3, attempt=2, sends=1, extra=True, missed=4,
     folded_to=later(hours=2), claimed_at=later(seconds=1), started_at=later(seconds=2), deadline_at=later(seconds=3),
     lease_until=later(seconds=4), lease_holder="locks/1", handle="h-1", blocked_reason="busy", blocked_since=later(hours=9),
     failures_in_row=1, last_outcome=Outcome.TIMED_OUT, reason="why", parent=ids.run_id(fresh(), 1), depth=1,
@@ -51,8 +51,8 @@ FULL = follow_up(
 @pytest.mark.parametrize(
     "thing",
     [
-        follow_up(), FULL, run(), run(FULL, report_to="a@b.co", report="# All well\n" * 99, output_ref="s3://b/k", wake_at=None),
-        agent(), agent("@list", kind="checklist", command=(), rerun_safe=True, timeout_s=3600), control(),
+        follow_up(), FULL, run(),
+        run(FULL, report_to="a@b.co", report="# All well\n" * 99, output_ref="s3://b/k", wake_at=None), agent(), agent("@list", kind="checklist", command=(), rerun_safe=True, timeout_s=3600), control(),
         control(stopped=True, reason="fire drill", changed_at=later(minutes=1)),
     ],
     ids=["follow-up", "full follow-up", "run", "full run", "agent", "other agent", "control", "stopped control"],

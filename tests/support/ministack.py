@@ -30,7 +30,8 @@ def ministack(folder: Path) -> Iterator[str]:
         with (folder / f"ministack-{port}.log").open("wb") as log:
             process = subprocess.Popen(
                 [PYTHON, "-m", "ministack"], cwd=folder, env=_environ(folder, port), stdin=subprocess.DEVNULL, stdout=log,
-                stderr=subprocess.STDOUT, preexec_fn=_end_with_parent if sys.platform == "linux" else None,
+                stderr=subprocess.STDOUT,
+                preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - no threads yet
             )  # fmt: skip
             try:
                 # Somebody else may have taken the port meanwhile: then this one ends, and the next try has another port.

@@ -92,9 +92,11 @@ def _work(session: Session, parts: "Parts") -> list[Run]:
 
 
 def end_on_signals() -> None:
-    """Lets a service manager's SIGTERM end us as Ctrl-C does, and Ctrl-C too where a script's `&` made it ignored."""
+    """Lets SIGTERM and a closed terminal end us as Ctrl-C does, and Ctrl-C too where a script's `&` made it ignored."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # nohup ignores it, and means it
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
 
 
 def end_quietly(session: Session, runtime: "Runtime") -> None:

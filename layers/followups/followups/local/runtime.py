@@ -1,5 +1,6 @@
 """The laptop's engine: a ticker, a delay queue in memory, a hard cap of workers, and the four handlers."""
 
+import contextlib
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -113,7 +114,9 @@ class Runtime:
             sys.stderr.write(f"followups: {error}\n")
             return
         if run is not None:
-            self._on_run(run)
+            # Who printed may have lost his reader; the worker must live on.
+            with contextlib.suppress(OSError):
+                self._on_run(run)
 
     def _give_back(self, message: Message) -> None:
         world = self._parts.world

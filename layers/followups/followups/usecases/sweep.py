@@ -162,7 +162,7 @@ def _look(
         elif item.lease_until is not None and item.lease_until > at:
             _poll(world, item, at, outgoing, facts)
         else:
-            _end_lease(world, item, at, outgoing, facts)
+            _lease_ran_out(world, item, at, outgoing, facts)
 
 
 def _look_at_scheduled(world: World, item: FollowUp, at: datetime, stopped: bool, outgoing: Outgoing, facts: Swept) -> None:
@@ -204,6 +204,18 @@ def _poll(world: World, item: FollowUp, at: datetime, outgoing: Outgoing, facts:
     world.store.commit(advance(item, item.status, at=at, write_id=world.chance.new_id(), wake_at=again))
     facts["polled"] += 1
     outgoing.add(_start_message(item))
+
+
+def _lease_ran_out(world: World, item: FollowUp, at: datetime, outgoing: Outgoing, facts: Swept) -> None:
+    """A lease whose time is over. If its holder is known to live (a laptop that was asleep), it has a minute to end its
+    run, which is long past its deadline."""
+    first_look = item.wake_at is not None and item.wake_at == item.lease_until
+    if first_look and item.lease_holder is not None and not world.leases.surely_over(item.lease_holder):
+        later = at + world.limits.lease_margin
+        world.store.commit(advance(item, item.status, at=at, write_id=world.chance.new_id(), wake_at=later))
+        facts["lease_waits"] += 1
+        return
+    _end_lease(world, item, at, outgoing, facts)
 
 
 def _end_lease(world: World, item: FollowUp, at: datetime, outgoing: Outgoing, facts: Swept) -> None:

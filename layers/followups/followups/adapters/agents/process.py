@@ -93,7 +93,7 @@ class Processes:
         with self._lock:
             self._alive.add(process.pid)
         try:
-            return self._attend(process, time.monotonic() + seconds, spill)
+            return self._attend(process, _now() + seconds, spill)
         finally:
             # What the leader left behind in its group goes with it. Before the wait its number cannot be another's.
             _signal_group(process.pid, signal.SIGKILL)
@@ -122,7 +122,7 @@ class Processes:
             selector.register(process.stdout, selectors.EVENT_READ, out)
             selector.register(process.stderr, selectors.EVENT_READ, err)
             while True:
-                now = time.monotonic()
+                now = _now()
                 if _has_ended(process):
                     linger_until = linger_until or now + LINGER_S
                     if not selector.get_map() or now >= linger_until:
@@ -138,6 +138,11 @@ class Processes:
             why = "stopped" if process.pid in self._stopped else why
         _signal_group(process.pid, signal.SIGKILL)
         return Ended(code=process.wait(), out=out, err=err, why=why)
+
+
+def _now() -> float:
+    """Gives seconds that also pass while a laptop sleeps: a deadline is a time of the world, not of the processor."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def _read_ready(selector: selectors.BaseSelector) -> None:
