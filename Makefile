@@ -4,7 +4,7 @@
 # Nothing is installed outside this folder.
 
 .POSIX:
-.PHONY: help setup demo test check build clean
+.PHONY: help setup demo test check bench build clean
 
 PYTHON =
 ARGS =
@@ -28,6 +28,9 @@ check: .venv/.done .tools/sam/.done ## lint, format, types and the template
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 	@$(SAM) validate --lint
+
+bench: .venv/.done ## time the commands that somebody waits for, as JSON
+	@.venv/bin/python -m tests.benchmarks.commands $(ARGS)
 
 build: .tools/sam/.done ## build the functions and their layer into .aws-sam; needs Python 3.13
 	@PYTHON="$(PYTHON)" SAM="$(SAM)" sh tools/build.sh $(ARGS)

@@ -53,27 +53,24 @@ def test_never_more_agents_than_slots(server_bed: Bed) -> None:
     line = [follow_up(status=Status.CLAIMED, fence=1, start_at=later()) for _ in range(RACERS)]
     fill(server_bed, line)
     started: set[int] = set()
+
+    def start(racer: int, _: int) -> bool:
+        changes = runs.start(
+            line[racer], of, at=later(), write_id=fresh(), deadline=later(minutes=5), lease_until=later(minutes=6),
+            lease_holder=None, global_cap=100,
+        )  # fmt: skip
+        return wins(store, *changes)
+
     for _ in range(6):
-        before = set(started)
-
-        def start(racer: int, _: int) -> bool:
-            if racer in before:
-                return False
-            changes = runs.start(
-                line[racer], of, at=later(), write_id=fresh(), deadline=later(minutes=5), lease_until=later(minutes=6),
-                lease_holder=None, global_cap=100,
-            )  # fmt: skip
-            return wins(store, *changes)
-
+        # Who has started already tries again as well, and is refused: it is no claim any more.
         (won,) = race(RACERS, 1, start)
         new = {racer for racer, it in enumerate(won) if it}
         assert len(new) == 5
-        assert store.slots(of.slots_key) == store.slots(ids.ALL_SLOTS_KEY) == {line[it].slot_id for it in new}
-        for racer, it in enumerate(line):
-            stored = store.get(FollowUp, it.key)
-            assert stored is not None
-            assert (stored.status is Status.RUNNING) == (racer in new | started)
+        assert not new & started
         started |= new
+        assert store.slots(of.slots_key) == store.slots(ids.ALL_SLOTS_KEY) == {line[it].slot_id for it in new}
+        stored = [store.get(FollowUp, it.key) for it in line]
+        assert {racer for racer, it in enumerate(stored) if it and it.status is Status.RUNNING} == started
         for racer in new:
             store.commit(*runs.free_slots(line[racer]))
 

@@ -85,7 +85,7 @@ class DynamoDBBed:
         pages = self.client.get_paginator("scan").paginate(TableName=self.table, ConsistentRead=True)
         found = [plain_item(raw) for page in pages for raw in page["Items"]]
         # An empty set is as good as none.
-        full = [it for it in found if it["type"] != "slots" or "members" in it]
+        full = [it for it in found if it.get("type") != "slots" or "members" in it]
         return {Key(it["pk"], it["sk"]): it for it in full}
 
     def spoil(self, key: Key, change: Callable[[Item], Item]) -> None:

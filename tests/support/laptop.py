@@ -44,12 +44,12 @@ class Laptop:
         """Runs the command with --json and gives its one document."""
         return json.loads(self.call("--json", *words, code=code, **more).stdout)
 
-    def create_many(self, count: int, *, agent: str) -> None:
-        """Creates follow-ups that are due in a second, in this process: fifty commands would take fifty starts."""
+    def create_many(self, count: int, *, agent: str, due: str = "in 1 second") -> None:
+        """Creates follow-ups in this process: fifty commands would take fifty starts."""
         handler = bootstrap.laptop_api(self.home, LaptopConfig(timezone="UTC"))
         client = Client(InProcess(handler, bootstrap.laptop_user(), SystemClock().now), None)
         for number in range(count):
-            client.create({"agent": agent, "task": f"Task {number}", "due": "in 1 second"}, None)
+            client.create({"agent": agent, "task": f"Task {number}", "due": due}, None)
 
     def mails(self) -> list[Path]:
         return sorted((self.home / "outbox").glob("*.eml"))

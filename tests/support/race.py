@@ -56,7 +56,7 @@ def race_of_processes(path: Path, line: list[FollowUp], racers: int) -> list[lis
     try:
         for process in processes:
             process.start()
-        by_racer = [answers.get() for _ in processes]
+        by_racer = [won for _, won in sorted(answers.get() for _ in processes)]
     finally:
         for process in processes:
             process.join(5)
@@ -72,4 +72,4 @@ def _swap_each(path: Path, line: list[FollowUp], racer: int, start: ProcessBarri
             # Equal but for the write id, as of two who decide the same at the same instant.
             won.append(wins(store, Swap(old, replace(old, version=old.version + 1, write_id=f"{old.id}-{racer}"))))
     finally:
-        answers.put(won)
+        answers.put((racer, won))

@@ -108,20 +108,23 @@ def operation(change: Change, table: str, *, shards: int, read: Callable[[Key], 
 
 
 def _set_aside(change: SetAside, table: str, stored: Raw | None) -> Operation:
-    # Such an item may be damaged anywhere, also where DynamoDB would have to add to it: so it is read before.
+    # Such an item may be damaged anywhere, also where DynamoDB would have to add to it: so it is read before. A version
+    # that is no number stays as it is: 1 in its place could make the item look sound.
     if stored is None or count(stored, "version") != change.version:
         raise Conflict([change])
-    values: dict[str, Any] = {"poison": count(stored, "poison") + 1, "next": change.version + 1}
-    update = "SET #poison = :poison, #version = :next"
-    if change.wake_at is None:
-        update += " REMOVE #wake_at, #wake_at_text, #wake_shard"
-    else:
-        values |= {"wake_at": codec.epoch_ms(change.wake_at), "text": codec.iso(change.wake_at)}
-        update += ", #wake_at = :wake_at, #wake_at_text = :text"
-    condition = "attribute_not_exists(#version)"
+    values: dict[str, Any] = {"poison": count(stored, "poison") + 1}
+    update, condition = "SET #poison = :poison", "attribute_not_exists(#version)"
     if "version" in stored:
         condition = "#version = :version"
         values["version"] = _DESERIALIZER.deserialize(stored["version"])
+    if change.version:
+        update += ", #version = :next"
+        values["next"] = change.version + 1
+    if change.wake_at is None:
+        update += " REMOVE #wake_at, #wake_at_text, #wake_shard"
+    else:
+        update += ", #wake_at = :wake_at, #wake_at_text = :text"
+        values |= {"wake_at": codec.epoch_ms(change.wake_at), "text": codec.iso(change.wake_at)}
     return _conditional(table, "Update", condition, values, Key=raw_key(change.key), UpdateExpression=update)
 
 
