@@ -11,21 +11,6 @@ from tests.support.beds import Bed, DynamoDBBed, SQLiteBed, dynamodb_client, mot
 from tests.support.ministack import ministack
 
 
-#: What the contract asks and SQLiteStore does not do yet. Strict: who mends it is told to take the line away.
-SQLITE_LACKS = {
-    "test_a_spoiled_item_does_not_hide_the_others_of_a_list": "a list raises at the first item that cannot be read",
-    "test_the_same_transaction_again_was_ours_and_is_done_once": "what it spends is spent again",
-    "test_what_was_set_aside_goes_on_once_it_can_be_read": "the document keeps its old version, so no swap fits it",
-}
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        name, _, parameters = item.name.partition("[")
-        if parameters.startswith("sqlite") and name in SQLITE_LACKS:
-            item.add_marker(pytest.mark.xfail(strict=True, reason=SQLITE_LACKS[name]))
-
-
 @pytest.fixture(scope="session")
 def ministack_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server for this test process: it is up in a quarter of a second, and asked for only where it is needed."""

@@ -13,7 +13,7 @@ from followups.domain import ids
 from followups.domain.changes import Add, FreeSlot, Live, Remove, SetAside, Spend, TakeSlot
 from followups.domain.entities import FollowUp, Unreadable
 from followups.domain.status import Status
-from tests.support.beds import DynamoDBBed, moto_bed
+from tests.support.beds import DynamoDBBed, dynamodb_client, moto_bed
 from tests.support.commits import moved
 from tests.support.things import agent, control, follow_up, later, run
 
@@ -34,10 +34,9 @@ def store(bed: DynamoDBBed) -> DynamoDBStore:
 def test_each_transaction_has_a_fresh_token(bed: DynamoDBBed) -> None:
     tokens: list[str] = []
     before = "before-call.dynamodb.TransactWriteItems"
-    bed.client.meta.events.register(
-        before, lambda params, **_: tokens.append(json.loads(params["body"])["ClientRequestToken"])
-    )
-    store, changes = bed.open(), (Add(follow_up()), Add(follow_up()))
+    client = dynamodb_client()
+    client.meta.events.register(before, lambda params, **_: tokens.append(json.loads(params["body"])["ClientRequestToken"]))
+    store, changes = DynamoDBStore(client, bed.table), (Add(follow_up()), Add(follow_up()))
     for _ in range(3):
         store.commit(*changes)
     assert len(set(tokens)) == 3
@@ -45,8 +44,9 @@ def test_each_transaction_has_a_fresh_token(bed: DynamoDBBed) -> None:
 
 def test_one_change_is_one_write_and_several_are_one_transaction(bed: DynamoDBBed) -> None:
     calls: list[str] = []
-    bed.client.meta.events.register("before-call.dynamodb", lambda model, **_: calls.append(model.name))
-    store, first, old = bed.open(), follow_up(), agent()
+    client = dynamodb_client()
+    client.meta.events.register("before-call.dynamodb", lambda model, **_: calls.append(model.name))
+    store, first, old = DynamoDBStore(client, bed.table), follow_up(), agent()
     for changes in (
         (Add(first),), (Add(old),), (moved(first),), (TakeSlot(SLOTS, "a", 1),), (FreeSlot(SLOTS, "a"),),
         (Spend(ids.budget_key("ada", "r"), 1, 1),), (Remove(old),), (Add(follow_up()), TakeSlot(SLOTS, "a", 1)),

@@ -33,7 +33,6 @@ class Between:
     def __init__(self, client: Any, meddle: Callable[[Callable[[], Any]], Any]) -> None:
         self._client = client
         self._meddle = meddle
-        self.writes = 0
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._client, name)
@@ -41,7 +40,6 @@ class Between:
             return method
 
         def call(**arguments: Any) -> Any:
-            self.writes += 1
             return self._meddle(lambda: method(**arguments))
 
         return call
@@ -66,7 +64,7 @@ class Failing:
 
 def client_error(code: str, status: int = 400, **more: Any) -> ClientError:
     meta = {"HTTPStatusCode": status}
-    return ClientError({"Error": {"Code": code, "Message": "…"}, "ResponseMetadata": meta, **more}, "TransactWriteItems")  # type: ignore[typeddict-item]
+    return ClientError({"Error": {"Code": code, "Message": "…"}, "ResponseMetadata": meta, **more}, "TransactWriteItems")
 
 
 def cancelled(*codes: str) -> ClientError:

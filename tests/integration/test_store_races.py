@@ -110,6 +110,6 @@ def test_a_counter_is_never_overspent(server_bed: Bed) -> None:
 
 def test_one_id_for_one_idempotency_key(server_bed: Bed) -> None:
     store = server_bed.open()
-    names = [fresh() for _ in range(20)]
+    names = [fresh() for _ in range(10)]
     won = race(RACERS, len(names), lambda _, number: wins(store, Add(follow_up(id=names[number]))))
     assert [sum(of_round) for of_round in won] == [1] * len(names)

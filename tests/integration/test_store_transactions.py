@@ -27,7 +27,7 @@ def scene(store: Store) -> tuple[FollowUp, list[Change]]:
     old = agent("@old")
     store.commit(Add(old))
     store.commit(TakeSlot(SLOTS, "leaves", 3))
-    changes = [
+    changes: list[Change] = [
         Spend(BUDGET, 1, 5), TakeSlot(SLOTS, "comes", 3), FreeSlot(ids.ALL_SLOTS_KEY, "goes"), Live(parent.key, 1),
         Remove(old), moved(first, status=Status.CLAIMED), Add(run(first)),
     ]  # fmt: skip
@@ -42,7 +42,7 @@ def test_a_transaction_does_all_it_is_told(store: Store, bed: Bed) -> None:
     swap, add = changes[5], changes[6]
     assert isinstance(swap, Swap) and isinstance(add, Add)
     assert items[BUDGET]["spent"] == 1
-    assert (store.slots(SLOTS), store.slots(ids.ALL_SLOTS_KEY)) == ({"leaves", "comes"}, frozenset())
+    assert (store.slots(SLOTS), store.slots(ids.ALL_SLOTS_KEY)) == (frozenset({"leaves", "comes"}), frozenset())
     assert store.get(FollowUp, swap.new.key) == swap.new
     assert store.get(Run, add.entity.key) == add.entity
     assert store.agents() == []

@@ -4,6 +4,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -109,4 +110,10 @@ def dynamodb_client(url: str | None = None) -> Any:
 def moto_bed() -> Iterator[DynamoDBBed]:
     """Gives a table in this process: right for one thread, wrong for races."""
     with mock_aws():
-        yield DynamoDBBed(dynamodb_client())
+        yield DynamoDBBed(_moto_client())
+
+
+@cache
+def _moto_client() -> Any:
+    # To make a client takes ten times as long as most tests.
+    return dynamodb_client()

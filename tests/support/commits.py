@@ -21,7 +21,8 @@ def refused(store: Store, *changes: Change) -> tuple[object, ...]:
 
 def moved(old: FollowUp, **fields: Any) -> Swap:
     """Gives a swap to the next version."""
-    return Swap(old, replace(old, **({"version": old.version + 1, "write_id": fresh()} | fields)))
+    changed: dict[str, Any] = {"version": old.version + 1, "write_id": fresh()} | fields
+    return Swap(old, replace(old, **changed))
 
 
 def added(store: Store, thing: FollowUp) -> FollowUp:

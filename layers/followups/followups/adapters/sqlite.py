@@ -40,6 +40,8 @@ class SQLiteStore:
     def commit(self, *changes: Change) -> None:
         """Makes all changes in one transaction. Raises Conflict, StoreError."""
         with self._writing, self._transaction() as db:
+            if any(_is_written(db, change) for change in changes):
+                return  # The answer to our own transaction was lost: all of it happened.
             failed = [change for change in changes if not _apply(db, change)]
             if failed:
                 raise Conflict(sorted(failed, key=lambda change: not isinstance(change, Swap | Add)))
@@ -77,7 +79,7 @@ class SQLiteStore:
             " ORDER BY list_key LIMIT ?",
             (owner, low, high, after or "", limit + 1),
         )
-        found = [_entity(doc) for _, doc in rows[:limit]]
+        found = [_readable(doc) for _, doc in rows[:limit]]
         follow_ups = [entity for entity in found if isinstance(entity, FollowUp)]
         return follow_ups, rows[limit - 1][0] if len(rows) > limit else None
 
@@ -87,12 +89,12 @@ class SQLiteStore:
             "SELECT doc FROM items WHERE pk = ? AND sk >= 'RUN#' AND sk < 'RUN$' ORDER BY sk DESC LIMIT ?",
             (ids.follow_up_key(owner, follow_up_id).pk, limit),
         )
-        return [run for (doc,) in rows if isinstance(run := _entity(doc), Run)]
+        return [run for (doc,) in rows if isinstance(run := _readable(doc), Run)]
 
     def agents(self) -> list[Agent]:
         """Gives all registered agents, by name."""
         rows = self._read("SELECT doc FROM items WHERE owner_key = ? ORDER BY list_key", (codec.AGENTS_OWNER_KEY,))
-        return [agent for (doc,) in rows if isinstance(agent := _entity(doc), Agent)]
+        return [agent for (doc,) in rows if isinstance(agent := _readable(doc), Agent)]
 
     def slots(self, key: Key) -> frozenset[str]:
         """Gives the members of a slot set."""
@@ -158,17 +160,12 @@ def _apply(db: sqlite3.Connection, change: Change) -> bool:
             sql = "DELETE FROM items WHERE pk = ? AND sk = ? AND version = ?"
             return db.execute(sql, (*key, entity.version)).rowcount == 1
         case SetAside(_, version, wake_at):
-            sql = "UPDATE items SET wake_at = ?, poison = poison + 1, version = version + 1"
-            sql += " WHERE pk = ? AND sk = ? AND version = ?"
-            moment = None if wake_at is None else codec.epoch_ms(wake_at)
-            return db.execute(sql, (moment, *key, version)).rowcount == 1
+            return _set_aside(db, key, version, wake_at)
     return True
 
 
 def _put(db: sqlite3.Connection, entity: Entity, *, expected: int | None) -> bool:
     stored = _stored(db, entity.key)
-    if stored is not None and stored[1] == entity.write_id:
-        return True  # The answer to our own write was lost: it was us.
     if (stored[0] if stored else None) != expected:
         return False
     item = codec.to_item(entity)
@@ -177,6 +174,41 @@ def _put(db: sqlite3.Connection, entity: Entity, *, expected: int | None) -> boo
     row |= {"poison": item.get("poison", 0), "doc": json.dumps(item, ensure_ascii=False, separators=(",", ":"))}
     db.execute(_PUT, row)
     return True
+
+
+def _is_written(db: sqlite3.Connection, change: Change) -> bool:
+    if not isinstance(change, Swap | Add):
+        return False
+    entity = change.new if isinstance(change, Swap) else change.entity
+    stored = _stored(db, entity.key)
+    return stored is not None and stored[1] == entity.write_id
+
+
+def _set_aside(db: sqlite3.Connection, key: Key, version: int, wake_at: datetime | None) -> bool:
+    stored = _stored(db, key)
+    if stored is None or stored[0] != version:
+        return False
+    moment = None if wake_at is None else codec.epoch_ms(wake_at)
+    sql = "UPDATE items SET wake_at = ?, poison = poison + 1, version = version + 1, doc = ? WHERE pk = ? AND sk = ?"
+    db.execute(sql, (moment, _aside(stored[2], version, wake_at), *key))
+    return True
+
+
+def _aside(doc: str, version: int, wake_at: datetime | None) -> str:
+    """Gives the document with what the columns say of it, so that it goes on once it can be read; otherwise untouched."""
+    try:
+        item = json.loads(doc)
+    except ValueError:
+        return doc
+    if not isinstance(item, dict):
+        return doc
+    poison = item.get("poison", 0)
+    item |= {"version": version + 1, "poison": poison + 1 if isinstance(poison, int) else 1}
+    for name in ("wake_at", "wake_at_text"):
+        item.pop(name, None)
+    if wake_at is not None:
+        item |= {"wake_at": codec.epoch_ms(wake_at), "wake_at_text": codec.iso(wake_at)}
+    return json.dumps(item, ensure_ascii=False, separators=(",", ":"))
 
 
 def _stored(db: sqlite3.Connection, key: Key) -> tuple[int, str, str] | None:
@@ -197,6 +229,14 @@ def _entity(doc: str) -> FollowUp | Run | Agent | Control:
     except ValueError as error:
         raise UnreadableItem(f"a stored document is not JSON: {error}") from error
     return codec.from_item(item)
+
+
+def _readable(doc: str) -> Entity | None:
+    """Gives the entity, or None: one item that cannot be read must not hide the others of a list."""
+    try:
+        return _entity(doc)
+    except UnreadableItem:
+        return None
 
 
 def _due_item(key: Key, doc: str, version: int, poison: int) -> FollowUp | Run | Unreadable:
