@@ -1,0 +1,156 @@
+"""The four functions as Lambda loads them: `functions/*/app.py`, their environment, AWS's services on ministack."""
+
+import importlib.util
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from followups.domain.errors import ConfigError
+from followups.lambda_settings import ApiSettings, ReporterSettings, RunnerSettings, SweeperSettings
+from followups.local.events import LocalContext
+from tests.support.cfn import ROOT, table_definition
+from tests.support.things import fresh
+
+REGION = "eu-central-1"
+Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
+
+
+class Stack:
+    """What the template makes, as far as the functions use it, and their environment."""
+
+    def __init__(self, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._monkeypatch = monkeypatch
+        keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": REGION}
+        for name, value in (keys | {"AWS_ENDPOINT_URL": url}).items():
+            monkeypatch.setenv(name, value)
+        table = f"followups-{fresh('stack')}"
+        boto3.client("dynamodb").create_table(**table_definition(table))
+        self.sqs = boto3.client("sqs")
+        self.start = self.sqs.create_queue(QueueName=f"start-{table}")["QueueUrl"]
+        self.report = self.sqs.create_queue(QueueName=f"report-{table}")["QueueUrl"]
+        secret = boto3.client("secretsmanager").create_secret(Name=f"key-{table}", SecretString=SECRET)
+        boto3.client("sesv2").create_email_identity(EmailIdentity="followups@example.com")
+        self._values = {
+            "TABLE": table, "SHARDS": "4", "START_QUEUE_URL": self.start, "REPORT_QUEUE_URL": self.report,
+            "GLOBAL_CAP": "2", "LOOK_AHEAD_SECONDS": "120", "TOKEN_SECRET_ARN": secret["ARN"], "RUNNER_TIMEOUT": "300",
+            "RESERVE_SECONDS": "15", "LEASE_MARGIN_SECONDS": "60", "DEFAULT_TIMEZONE": "Europe/Berlin",
+            "ALLOWED_RECIPIENTS": "*@example.com", "ALLOW_ANY_RECIPIENT": "no", "SENDER": "followups@example.com",
+            "REPORT_TO": "ops@example.com",
+        }  # fmt: skip
+
+    def load(self, function: str, **changed: str) -> Handler:
+        """Loads a function in a fresh module, with just the variables that its settings name."""
+        model = {"api": ApiSettings, "sweeper": SweeperSettings, "runner": RunnerSettings, "reporter": ReporterSettings}
+        for name in self._values:
+            self._monkeypatch.delenv(f"FOLLOWUPS_{name}", raising=False)
+        for variable in model[function].variables():
+            value = changed.get(variable, self._values[variable.removeprefix("FOLLOWUPS_")])
+            self._monkeypatch.setenv(variable, value)
+        path = ROOT / "functions" / function / "app.py"
+        spec = importlib.util.spec_from_file_location(f"app_{function}", path)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        handler: Handler = module.handler
+        return handler
+
+    def batch(self, url: str, event: Path) -> dict[str, Any]:
+        """Gives the event file's batch with what really lies in the queue."""
+        received = self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+        shape = json.loads(event.read_text(encoding="utf-8"))
+        [record] = shape["Records"]
+        return {"Records": [record | {"messageId": it["MessageId"], "body": it["Body"]} for it in received]}
+
+
+SECRET = "correct horse battery staple, 0123456789"
+EVENTS = ROOT / "events"
+
+
+@pytest.fixture
+def stack(ministack_url: str, monkeypatch: pytest.MonkeyPatch) -> Stack:
+    return Stack(ministack_url, monkeypatch)
+
+
+def test_from_create_to_mail_through_the_four_functions(stack: Stack) -> None:
+    api, sweeper, runner, reporter = (stack.load(name) for name in ("api", "sweeper", "runner", "reporter"))
+    made = _call(api, "POST", "/v1/follow-ups", {
+        "agent": "@checklist", "task": "Check the port", "message": "port 127.0.0.1:1 closed", "due": "in 1 second",
+        "report_to": "me@example.com",
+    })  # fmt: skip
+    assert made["status"] == "claimed", "what is due within the look-ahead is claimed at birth"
+    tick = json.loads((EVENTS / "sweeper/tick.json").read_text(encoding="utf-8"))
+    assert sweeper(tick, LocalContext()) == {}, "it is claimed already: a sweep has nothing to do"
+
+    start = stack.batch(stack.start, EVENTS / "runner/start.json")
+    assert len(start["Records"]) == 1
+    assert runner(start, ShortContext()) == {"batchItemFailures": []}
+    assert runner(start, ShortContext()) == {"batchItemFailures": []}, "a duplicate is dropped"
+    report = stack.batch(stack.report, EVENTS / "reporter/report.json")
+    assert len(report["Records"]) == 1
+    assert reporter(report, LocalContext()) == {"batchItemFailures": []}
+
+    run = _call(api, "GET", f"/v1/follow-ups/{made['id']}/runs")["runs"][0]
+    assert (run["outcome"], run["report"]["status"]) == ("succeeded", "sent")
+    assert _call(api, "GET", f"/v1/follow-ups/{made['id']}")["status"] == "done"
+
+
+def test_a_later_one_is_claimed_by_the_sweeper_with_its_delay(stack: Stack) -> None:
+    api, sweeper = stack.load("api"), stack.load("sweeper")
+    later = _call(api, "POST", "/v1/follow-ups", {
+        "agent": "@checklist", "task": "Later", "message": "port 127.0.0.1:1 closed", "due": "in 10 minutes",
+    })  # fmt: skip
+    assert later["status"] == "scheduled"
+    tick = json.loads((EVENTS / "sweeper/tick.json").read_text(encoding="utf-8"))
+    assert sweeper(tick, LocalContext()) == {}
+
+
+def test_the_api_refuses_recipients_that_are_not_on_the_list(stack: Stack) -> None:
+    api = stack.load("api")
+    refused = _call(api, "POST", "/v1/follow-ups", {
+        "agent": "@checklist", "task": "x", "message": "port 127.0.0.1:1 closed", "due": "7d",
+        "report_to": "me@elsewhere.org",
+    })  # fmt: skip
+    assert (refused["status"], refused["code"]) == (403, "recipient_not_allowed")
+
+
+def test_commands_are_refused_on_aws(stack: Stack) -> None:
+    api = stack.load("api")
+    refused = _call(api, "POST", "/v1/follow-ups", {
+        "agent": "@checklist", "task": "x", "message": "command true", "due": "7d",
+    })  # fmt: skip
+    assert "laptop only" in refused["detail"]
+    refused = _call(api, "PUT", "/v1/agents/@x", {"kind": "command", "command": ["true"]})
+    assert refused["code"] == "unknown_kind"
+
+
+def test_a_wrong_environment_fails_at_the_cold_start_and_names_the_variable(stack: Stack) -> None:
+    with pytest.raises(ConfigError, match="FOLLOWUPS_GLOBAL_CAP"):
+        stack.load("sweeper", FOLLOWUPS_GLOBAL_CAP="abc")
+
+
+def test_a_junk_batch_is_acknowledged(stack: Stack) -> None:
+    runner = stack.load("runner")
+    for event in ({}, {"Records": []}, {"Records": [{"messageId": "1", "body": "{"}, {"messageId": "2"}]}):
+        assert runner(event, ShortContext()) == {"batchItemFailures": []}
+
+
+class ShortContext(LocalContext):
+    """A context of a function with five minutes."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(timedelta(minutes=5).total_seconds() * 1000)
+
+
+def _call(api: Handler, method: str, path: str, body: Any = None) -> Any:
+    event = json.loads((EVENTS / "api/get.json").read_text(encoding="utf-8"))
+    event |= {"rawPath": path, "rawQueryString": "", "routeKey": f"{method} {path}"}
+    event["requestContext"]["http"] |= {"method": method, "path": path}
+    event["headers"]["content-type"] = "application/json"
+    if body is not None:
+        event["body"] = json.dumps(body)
+    return json.loads(api(event, LocalContext())["body"])
