@@ -7,6 +7,7 @@ import click
 from followups.cli.shell import (
     SHORT,
     Session,
+    cut,
     facts,
     find_follow_up,
     find_run,
@@ -14,11 +15,14 @@ from followups.cli.shell import (
     short_run,
     status,
     table,
+    terminal_width,
     until,
     with_session,
 )
 from followups.domain.status import Status
 
+#: From this width on there is room to say how far off a time is.
+_WIDE = 96
 _STATUSES = ["open", "closed", "all", *(s.value for s in Status)]
 
 
@@ -35,21 +39,24 @@ def list_(session: Session, every: bool, wanted: str) -> None:
 def _list(found: list[dict[str, Any]]) -> str:
     if not found:
         return "Nothing is scheduled."
+    wide = terminal_width() >= _WIDE
     rows = [
-        (it["id"][:SHORT], status(it["status"]), it["agent"], it["task"], _when(it), it["repeats"] or "once")
+        (it["id"][:SHORT], status(it["status"]), it["agent"], it["task"], _when(it, wide), it["repeats"] or "once")
         for it in found
     ]
     return table(("ID", "STATUS", "AGENT", "TASK", "DUE", "REPEATS"), rows, flexible=3)
 
 
-def _when(it: dict[str, Any]) -> str:
+def _when(it: dict[str, Any], wide: bool) -> str:
     if it["closed_at"]:
-        return f"closed {local_time(it['closed_at'], it['timezone'])}"
+        ended = local_time(it["closed_at"], it["timezone"])
+        return f"closed {ended if wide else ended[4:]}"
     if it["run"]:
         return f"running since {local_time(it['run']['started_at'], it['timezone'])[-5:]}"
     if it["blocked"]:
-        return f"waits: {it['blocked']['reason']}"[:44]
-    return f"{local_time(it['due_at'], it['timezone'])} ({until(it['due_at'])})"
+        return cut(f"waits: {it['blocked']['reason']}", 44 if wide else 22)
+    due = local_time(it["due_at"], it["timezone"])
+    return f"{due} ({until(it['due_at'])})" if wide else due
 
 
 @click.command("show")
@@ -101,11 +108,11 @@ def runs_(session: Session, name: str) -> None:
 def _runs(found: list[dict[str, Any]], zone: str, live: dict[str, Any] | None = None) -> str:
     rows = []
     if live:
-        rows.append((short_run(live["id"]), "-", local_time(live["started_at"], zone), status("running"), "-", ""))
+        rows.append((short_run(live["id"]), "-", local_time(live["started_at"], zone)[4:], status("running"), "-", ""))
     for it in found:
         outcome = status(it["outcome"]) + ("" if it["final"] else ", will retry")
         report = status(it["report"]["status"])
-        due, started = local_time(it["due_at"], zone), local_time(it["started_at"], zone)
+        due, started = local_time(it["due_at"], zone)[4:], local_time(it["started_at"], zone)[4:] or "-"
         rows.append((short_run(it["id"]), due, started, outcome, report, it["summary"]))
     if not rows:
         return "It has not run yet."

@@ -147,7 +147,7 @@ def until(instant: str, now: datetime | None = None) -> str:
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, flexible: int) -> str:
     """Gives a table that fits the terminal: the column number `flexible` is cut to what is left."""
-    width = max(shutil.get_terminal_size((100, 24)).columns, 60)
+    width = max(terminal_width(), 60)
     cells = [list(headings), *(list(row) for row in rows)]
     widths = [max(_width(click.unstyle(row[i])) for row in cells) for i in range(len(headings))]
     left = width - sum(w for i, w in enumerate(widths) if i != flexible) - 2 * (len(widths) - 1)
@@ -159,6 +159,11 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, flexible: i
         line = "  ".join(padded).rstrip()
         lines.append(click.style(line, dim=True) if number == 0 else line)
     return "\n".join(lines)
+
+
+def terminal_width() -> int:
+    """Gives the columns that there are; 100 where it is no terminal."""
+    return shutil.get_terminal_size((100, 24)).columns
 
 
 def cut(text: str, width: int) -> str:
