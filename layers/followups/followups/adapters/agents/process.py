@@ -124,7 +124,9 @@ class Processes:
             while True:
                 now = _now()
                 if _has_ended(process):
-                    linger_until = linger_until or now + LINGER_S
+                    if linger_until is None:
+                        linger_until = now + LINGER_S
+                        _signal_group(process.pid, signal.SIGKILL)
                     if not selector.get_map() or now >= linger_until:
                         break
                 elif now >= kill_at:

@@ -1,0 +1,77 @@
+"""The checklist's grammar: strict, and helpful where it refuses."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from followups.domain.checklist import CommandCheck, DiskCheck, FileCheck, HttpCheck, PortCheck, parse
+from followups.domain.errors import Invalid
+
+
+def test_every_form_is_read() -> None:
+    checks = parse(
+        """
+        # a comment
+        disk / < 80%
+        DISK "/mnt/my data" >=  12.5 %
+        file /a newer than 1d
+        file ~/b is missing
+        port [::1]:22 open
+        http https://example.com/x?y is 204
+        command sh -c 'exit 0'
+        """,
+        allow_commands=True,
+    )
+    assert [type(check) for check in checks] == [
+        DiskCheck, DiskCheck, FileCheck, FileCheck, PortCheck, HttpCheck, CommandCheck,
+    ]  # fmt: skip
+    disk, other, newer, missing, port, _, command = checks
+    assert isinstance(disk, DiskCheck) and (disk.path, disk.comparison, disk.percent) == ("/", "<", 80)
+    assert isinstance(other, DiskCheck) and (other.path, other.comparison, other.percent) == ("/mnt/my data", ">=", 12.5)
+    assert isinstance(newer, FileCheck) and newer.age == timedelta(days=1)
+    assert isinstance(missing, FileCheck) and (missing.path, missing.wanted) == ("~/b", "missing")
+    assert isinstance(port, PortCheck) and (port.host, port.port, port.is_open) == ("::1", 22, True)
+    assert isinstance(command, CommandCheck) and command.command == ("sh", "-c", "exit 0")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "make coffee", "disk", "disk /", "disk / < 80", "disk / < 180%", "disk / about 80%", "file", "file /a",
+        "file /a newer than", "file /a newer than 0d", "file /a newer than 1y", "file /a b exists", "port 22 open",
+        "port h:0 open", "port h:70000 open", "port h:22", "port h:22 ajar", "http example.com is 200",
+        "http ftp://e.com is 200", "http http://e.com is fine", "http http:// is 200", "http http://e.com is 200 or 201",
+        "command", "disk 'a < 80%", "disk / < \u0668\u0660%",
+    ],
+)  # fmt: skip
+def test_what_is_not_known_is_refused_with_its_number(line: str) -> None:
+    with pytest.raises(Invalid, match="line 2") as refused:
+        parse(f"disk / < 80%\n{line}", allow_commands=True)
+    assert (refused.value.code, refused.value.field) == ("invalid_checklist", "message")
+
+
+def test_a_refusal_shows_forms_that_would_work() -> None:
+    with pytest.raises(Invalid, match="file PATH newer than 1d"):
+        parse("file /a younger than 1d", allow_commands=True)
+
+
+@pytest.mark.parametrize("message", ["", "  \n\n", "# only a comment", "disk / < 80%\n" * 51])
+def test_none_and_too_many_are_refused(message: str) -> None:
+    with pytest.raises(Invalid):
+        parse(message, allow_commands=True)
+
+
+def test_commands_need_a_laptop() -> None:
+    with pytest.raises(Invalid, match="laptop only"):
+        parse("command true", allow_commands=False)
+
+
+@given(st.text(), st.booleans())
+def test_no_text_crashes_it(text: str, allow_commands: bool) -> None:
+    for message in (text, f"disk {text}", f"http {text} is 200", f"port {text} open", f"file {text} newer than 1d"):
+        try:
+            assert parse(message, allow_commands=allow_commands)
+        except Invalid as refused:
+            assert refused.detail
