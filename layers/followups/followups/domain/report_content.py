@@ -129,7 +129,7 @@ def _hints(run: Run) -> tuple[tuple[str, str], ...]:
     hints = [("See more", f"followups show {run.follow_up_id}")]
     if run.follow_up_status is Status.PAUSED:
         hints.append(("Resume it", f"followups resume {run.follow_up_id}"))
-    if run.next_at is not None:
+    elif run.next_at is not None:
         hints.append(("Stop it", f"followups delete {run.follow_up_id}"))
     elif run.outcome not in (Outcome.SUCCEEDED, Outcome.ATTENTION):
         hints.append(("Run it again", f'followups create {run.agent} "{_quoted(run.task)}" "in 1 minute"'))

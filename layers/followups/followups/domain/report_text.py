@@ -9,7 +9,8 @@ _WIDTH = 76
 
 def as_text(it: Content) -> str:
     """Gives the report as text. Our own lines stay within 76 columns; the agent's are left as they are."""
-    width = max(len(fact.name) for fact in it.facts) + 2
+    names = [fact.name for fact in it.facts] + [name for name, _ in it.hints]
+    width = max(len(name) for name in names) + 2
     parts = [_wrap(f"{it.task}: {it.headline.upper()}"), _wrap(it.summary)]
     if it.explained:
         parts.append(_wrap(it.explained))
