@@ -12,7 +12,6 @@ from followups.adapters.smtp import SmtpMailer
 from followups.domain.errors import ConfigError, MailError, MailNotSent, MailRefused, MailUncertain
 from tests.support.runs import run_record
 
-
 _USUAL = {"DATA": "354 go on", "EHLO": "250-here\r\n250 AUTH PLAIN", "AUTH": "235 come in"}
 
 
@@ -41,9 +40,7 @@ class _Session(socketserver.StreamRequestHandler):
         while line := self.rfile.readline().decode().strip():
             verb = line.split()[0].upper()
             self.server.commands.append(line)
-            answer = self.server.says.get(
-                verb, {"DATA": "354 go on", "EHLO": "250-here\r\n250 AUTH PLAIN"}.get(verb, "250 ok")
-            )
+            answer = self.server.says.get(verb, _USUAL.get(verb, "250 ok"))
             if answer == "drop":
                 return
             self._say(answer)
