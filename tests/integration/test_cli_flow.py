@@ -112,6 +112,7 @@ def test_stopped_means_nothing_starts(laptop: Laptop) -> None:
     laptop.call("pause", "--all", "--reason", "maintenance")
     stopped = laptop.call("run-due", "--at", later(minutes=1))
     assert "maintenance" in stopped.stderr
+    assert "maintenance" in laptop.call("list").stderr
     assert laptop.json("list")["follow_ups"][0]["status"] == "scheduled"
     laptop.call("resume", "--all")
     assert len(laptop.json("run-due", "--at", later(minutes=1))["ran"]) == 1

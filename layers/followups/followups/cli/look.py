@@ -34,6 +34,12 @@ def list_(session: Session, every: bool, wanted: str) -> None:
     """List follow-ups: open ones, soonest first."""
     found = session.client.pages("all" if every else wanted)
     session.show({"follow_ups": found}, lambda: _list(found))
+    control = session.client.call("GET", "/v1/control").body
+    if control["stopped"]:
+        why = control["reason"] or "no reason given"
+        session.say(
+            click.style(f"Stopped by an operator ({why}): nothing starts until `followups resume --all`.", fg="yellow")
+        )
 
 
 def _list(found: list[dict[str, Any]]) -> str:
