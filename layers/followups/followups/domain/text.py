@@ -18,9 +18,9 @@ def plain(text: str) -> str:
 
 
 def first_line(text: str, limit: int = 200) -> str:
-    """Gives the first line that is not blank, at most `limit` characters, or the empty text."""
+    """Gives the first line that is not blank, its blanks made single, at most `limit` characters, or the empty text."""
     for line in text.splitlines():
-        if line := line.strip():
+        if line := " ".join(line.split()):
             return line if len(line) <= limit else line[: limit - 1] + "…"
     return ""
 
