@@ -8,7 +8,6 @@ from hypothesis import settings
 from tests.support.laptop import Laptop
 from tests.support.world import Bench
 
-
 # The same examples each time, and no clock: a slow machine must not fail a test, nor a lucky one pass it.
 settings.register_profile("followups", derandomize=True, deadline=None)
 settings.load_profile("followups")
