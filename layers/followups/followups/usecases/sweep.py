@@ -259,8 +259,8 @@ def _next_in_line(world: World, line: Iterable[FollowUp]) -> list[FollowUp]:
     return sorted(chosen, key=_place)[: 2 * cap]
 
 
-def _place(item: FollowUp) -> tuple[datetime, str]:
-    return item.start_at, item.id
+def _place(item: FollowUp) -> tuple[datetime, datetime]:
+    return item.start_at, item.created_at
 
 
 def _delay(start_at: datetime, at: datetime) -> int:
