@@ -154,7 +154,7 @@ def test_the_same_key_makes_one_followup(server: Api) -> None:
         ({"parent": "run-x"}, 422, "validation_error"),
         ({"message": "make me a sandwich"}, 422, "invalid_checklist"),
     ],
-    ids=str,
+    ids=lambda it: str(it)[:40],
 )
 def test_a_wrong_field_is_named_and_nothing_is_made(server: Api, change: dict[str, Any], status: int, code: str) -> None:
     got, body, _ = server.call("POST", "/v1/follow-ups", TASK | change)
@@ -268,7 +268,8 @@ def test_a_run_token_speaks_for_its_live_run_only(server: Api) -> None:
     forged = sign_run(RunToken("me", live.id, live.fence), b"another secret, 32 bytes long ..")
     assert server.call("POST", "/v1/follow-ups", TASK, followups_run_token=forged)[0] == 401
     stale = sign_run(RunToken("me", live.id, live.fence + 1), SECRET)
-    assert server.call("POST", "/v1/follow-ups", TASK, followups_run_token=stale)[1]["code"] == "run_not_live"
+    for method, target, body in [("POST", "/v1/follow-ups", TASK), ("DELETE", path, None), ("GET", path, None)]:
+        assert server.call(method, target, body, followups_run_token=stale)[1]["code"] == "run_not_live"
 
 
 def test_a_tree_has_its_budget(server: Api) -> None:

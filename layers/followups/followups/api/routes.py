@@ -209,7 +209,9 @@ def path_values(values: Mapping[str, str]) -> dict[str, str]:
 
 
 def _asker(service: Service, event: Mapping[str, Any]) -> Asker:
-    return asker(event, service.secrets)
+    who = asker(event, service.secrets)
+    manage.check_live(service.world, who)
+    return who
 
 
 def _check_recipient(service: Service, address: str | None) -> None:

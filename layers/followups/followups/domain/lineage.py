@@ -67,13 +67,19 @@ def read_run_token(text: str, secrets: Sequence[bytes]) -> RunToken:
     return token
 
 
+def live_parent(parent: FollowUp | None, token: RunToken) -> FollowUp:
+    """Takes the follow-up of the token's run; gives it back if that run is live. Raises Forbidden `run_not_live`."""
+    if parent is None or parent.status is not Status.RUNNING or parent.fence != token.fence:
+        raise Forbidden("run_not_live", "the run that this token belongs to has ended")
+    return parent
+
+
 def descend(parent: FollowUp | None, token: RunToken) -> Lineage:
     """Takes the follow-up of the token's run; gives its child's lineage.
 
     Raises Forbidden `run_not_live` or `cascade_depth`.
     """
-    if parent is None or parent.status is not Status.RUNNING or parent.fence != token.fence:
-        raise Forbidden("run_not_live", "the run that this token belongs to has ended")
+    parent = live_parent(parent, token)
     if parent.depth + 1 > MAX_DEPTH:
         raise Forbidden(
             "cascade_depth", f"a follow-up made by an agent may be at most {MAX_DEPTH} generations below a person's"

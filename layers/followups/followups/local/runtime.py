@@ -78,6 +78,8 @@ class Runtime:
         facts = end_abandoned(self._parts.world)
         self._parts.leases.sweep_files()
         facts.update(self._parts.sweeper(events.tick(self._parts.world.clock.now()), events.LocalContext()))
+        if facts["poisoned"]:
+            sys.stderr.write(f"followups: {facts['poisoned']} stored items could not be handled and were set aside\n")
         return facts
 
     def drain(self, timeout_s: float | None = None) -> bool:

@@ -56,6 +56,12 @@ class Created:
     notes: tuple[str, ...] = ()
 
 
+def check_live(world: World, asker: Asker) -> None:
+    """A run's token is dead when the run ends. Raises Forbidden `run_not_live`."""
+    if asker.token is not None:
+        lineage.live_parent(world.follow_up(asker.token.owner, asker.token.follow_up_id), asker.token)
+
+
 def create(world: World, asker: Asker, request: Request, *, idempotency_key: str | None, allow_commands: bool) -> Created:
     """Makes a follow-up, once for each idempotency key. Raises Invalid, Forbidden, StoreError."""
     digest = request.digest()

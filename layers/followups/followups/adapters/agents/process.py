@@ -34,14 +34,21 @@ class Stream:
     _file: IO[bytes] | None = None
 
     def take(self, chunk: bytes) -> None:
-        if self.spill is not None and self._file is None and self.size + len(chunk) > KEEP:
+        # A disk that is full costs the file, not the run.
+        with contextlib.suppress(OSError):
+            self._spill(chunk)
+        self.kept += chunk[: max(0, KEEP - len(self.kept))]
+        self.size += len(chunk)
+
+    def _spill(self, chunk: bytes) -> None:
+        if self.spill is None or self.size + len(chunk) <= KEEP:
+            return
+        if self._file is None and self.size <= KEEP:
             self.spill.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._file = os.fdopen(os.open(self.spill, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb")
+            self._file = os.fdopen(os.open(self.spill, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb", buffering=0)
             self._file.write(self.kept)
         if self._file is not None and self.size < KEEP_ON_DISK:
             self._file.write(chunk)
-        self.kept += chunk[: max(0, KEEP - len(self.kept))]
-        self.size += len(chunk)
 
     def close(self) -> None:
         if self._file is not None:
