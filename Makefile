@@ -21,7 +21,7 @@ demo: .venv/.ready ## see it work, in a folder of its own (.demo)
 	@FOLLOWUPS_HOME=.demo .venv/bin/followups demo $(ARGS)
 
 test: .venv/.done .tools/ministack/.done ## run the tests; ARGS="-k sweep" picks some
-	@.venv/bin/python -m pytest -n auto $(ARGS)
+	@.venv/bin/python -m pytest -n auto --dist worksteal $(ARGS)
 
 check: .venv/.done .tools/sam/.done ## lint, format, types and the template
 	@.venv/bin/ruff check .
