@@ -5,6 +5,8 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -117,3 +119,32 @@ def _sql(path: object, statement: str) -> list[tuple[object, ...]]:
     finally:
         connection.close()
     return rows
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 160 KB, where this user may mount one."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160k", "tmpfs", disk], capture_output=True).returncode:
+        pytest.skip("this user may not mount a small disk")
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+def test_a_full_disk_is_said_and_nothing_is_half_written(tiny_disk: Path) -> None:
+    laptop = Laptop(tiny_disk)
+    laptop.call("agents", "add", "@a", "--command", "true")
+    made = 0
+    while (done := _create(laptop)).returncode == 0:
+        made += 1
+        assert made < 50, "the disk never filled up"
+    assert done.returncode == 1
+    assert "is full; nothing was written" in done.stderr
+    assert len(laptop.json("list")["follow_ups"]) == made > 0
+
+
+def _create(laptop: Laptop) -> "subprocess.CompletedProcess[str]":
+    process = laptop.start("create", "@a", "x" * 7_900, "7d")
+    out, err = process.communicate(timeout=60)
+    return subprocess.CompletedProcess((), process.returncode, out, err)
