@@ -1,8 +1,10 @@
 """The checklist against the real machine: files, sockets, a web server, commands."""
 
+import contextlib
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -34,10 +36,19 @@ def web() -> Iterator[str]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Pages)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_address[1]}"
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture
+def mute() -> Iterator[socket.socket]:
+    """A socket that takes connections and says nothing of its own."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        yield listening
 
 
 def check(agent: ChecklistAgent, *lines: str, seconds: float = 10) -> Done:
@@ -70,6 +81,52 @@ def test_file(agent: ChecklistAgent, tmp_path: Path) -> None:
     assert "there is no such file" in bad.report
 
 
+def test_a_file_at_home(agent: ChecklistAgent) -> None:
+    done = check(agent, "file ~/. exists", "file ~/no/such/file is missing", "disk ~ <= 100%")
+    assert done.outcome is Outcome.SUCCEEDED, done.report
+
+
+def test_what_surely_is_not_there_is_missing(agent: ChecklistAgent, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    done = check(agent, f"file {tmp_path}/file/x is missing", f"file {tmp_path}/link is missing", "file / exists")
+    assert done.outcome is Outcome.SUCCEEDED, done.report
+
+
+@pytest.mark.parametrize("stamp", [-(2**40), 0, START.timestamp() + 60, 2**40, 2**60])
+def test_any_time_of_a_file_has_an_age(agent: ChecklistAgent, tmp_path: Path, stamp: float) -> None:
+    shm = Path("/dev/shm")  # keeps times that others clamp
+    path = (shm if shm.is_dir() else tmp_path) / f"followups-test-{os.getpid()}"
+    path.touch()
+    try:
+        os.utime(path, (0, stamp))
+        done = check(agent, f"file {path} {'newer' if stamp > 0 else 'older'} than 1d")
+    finally:
+        path.unlink()
+    assert done.outcome is Outcome.SUCCEEDED, done.report
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("http http://a..b/ is 200", "label"),
+        ("file ~no-such-user/x exists", "home directory"),
+        ("file '/a\0b' exists", "null byte"),
+        ("command 'a\0b'", "null byte"),
+        (f"file /{'x' * 300} is missing", "too long"),
+        ("disk /no/such/folder < 50%", "No such file"),
+        ("http http://[::1%25no-such-card]:80/ is 200", ""),
+        ("command /etc/passwd", "Permission denied"),
+    ],
+)
+def test_what_cannot_be_checked_does_not_hold(agent: ChecklistAgent, line: str, said: str) -> None:
+    done = check(agent, line, "disk / <= 100%")
+    assert done.outcome is Outcome.ATTENTION
+    assert done.report.startswith(f"NO  {line}: cannot be checked: ")
+    assert said in done.report
+    assert "\nok  disk" in done.report
+
+
 def test_port(agent: ChecklistAgent) -> None:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
@@ -90,6 +147,26 @@ def test_http(agent: ChecklistAgent, web: str) -> None:
         assert "cannot be checked" in check(agent, f"http http://127.0.0.1:{free.getsockname()[1]}/ is 200").report
 
 
+def test_port_and_http_over_ipv6(agent: ChecklistAgent) -> None:
+    try:
+        listening = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        pytest.skip("no IPv6 here")
+    with listening:
+        port = listening.getsockname()[1]
+        threading.Thread(target=_answer_one, args=(listening, 2, b"HTTP/1.0 204 No\r\n\r\n"), daemon=True).start()
+        done = check(agent, f"port [::1]:{port} open", f"http http://[::1]:{port} is 204")
+    assert done.outcome is Outcome.SUCCEEDED, done.report
+
+
+@pytest.mark.parametrize("answer", [b"", b"SSH-2.0-x\r\n", b"HTTP/1.1 abc\r\n\r\n", b"HTTP/1.1 200 " + b"x" * 100_000])
+def test_what_answers_no_http_does_not_hold(agent: ChecklistAgent, mute: socket.socket, answer: bytes) -> None:
+    threading.Thread(target=_answer_one, args=(mute, 1, answer), daemon=True).start()
+    done = check(agent, f"http http://127.0.0.1:{mute.getsockname()[1]}/ is 200")
+    assert done.outcome is Outcome.ATTENTION
+    assert "answered no HTTP" in done.report or "cannot be checked: Connection reset" in done.report
+
+
 def test_command(agent: ChecklistAgent) -> None:
     done = check(
         agent, "command sh -c 'echo well; exit 0'", "command sh -c 'echo ill >&2; exit 2'", "command no-such-thing"
@@ -106,6 +183,70 @@ def test_out_of_time_is_said_of_each_check_that_was_not_made(agent: ChecklistAge
     assert "disk / < 100%: not checked, out of time" in done.report
 
 
+def test_what_the_deadline_cut_off_neither_holds_nor_not(agent: ChecklistAgent) -> None:
+    done = check(agent, "disk / > 100%", "command sleep 5", seconds=0.2)
+    assert (done.outcome, done.summary) == (Outcome.TIMED_OUT, "Out of time: 1 of 2 checks were not finished.")
+    assert "--  command sleep 5: stopped, out of time" in done.report
+    assert "NO  disk / > 100%" in done.report
+
+
+@pytest.mark.parametrize("drips", [False, True])
+def test_a_server_that_dawdles_is_not_waited_for(agent: ChecklistAgent, mute: socket.socket, drips: bool) -> None:
+    if drips:
+        threading.Thread(target=_drip, args=(mute,), daemon=True).start()
+    start = time.monotonic()
+    done = check(agent, f"http http://127.0.0.1:{mute.getsockname()[1]}/ is 200", seconds=0.3)
+    assert time.monotonic() - start < 1
+    assert done.outcome is Outcome.TIMED_OUT
+
+
+def test_a_port_that_does_not_answer_in_time_is_not_called_closed(agent: ChecklistAgent) -> None:
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        with socket.create_connection(full.getsockname()):
+            done = check(agent, f"port 127.0.0.1:{full.getsockname()[1]} closed", seconds=0.3)
+    assert done.outcome is Outcome.TIMED_OUT, done.report
+
+
+def test_a_shutdown_ends_it_as_unknown_at_once(tmp_path: Path) -> None:
+    command = CommandAgent(tmp_path / "runs", environ=dict(os.environ))
+    agent = ChecklistAgent(ManualClock(), command)
+    timer = threading.Timer(0.2, command.stop_all)
+    timer.start()
+    start = time.monotonic()
+    done = check(agent, "disk / <= 100%", "command sleep 5", "command sleep 5")
+    assert time.monotonic() - start < 1
+    assert done.outcome is Outcome.UNKNOWN
+    assert done.report.startswith("ok  disk")
+    assert check(agent, "disk / <= 100%").outcome is Outcome.UNKNOWN
+
+
+def test_a_command_line_speaks_on_the_runs_account(tmp_path: Path) -> None:
+    environ = dict(os.environ) | {"FOLLOWUPS_SMTP_URL": "smtp://u:secret@h"}
+    agent = ChecklistAgent(ManualClock(), CommandAgent(tmp_path / "runs", environ=environ))
+    done = check(agent, "command sh -c 'echo $FOLLOWUPS_RUN_ID $FOLLOWUPS_RUN_TOKEN ${FOLLOWUPS_SMTP_URL-none}'")
+    assert "exit code 0, run-" in done.report
+    assert done.report.endswith(" token none")
+
+
 def test_commands_are_refused_where_there_are_none(tmp_path: Path) -> None:
     done = check(ChecklistAgent(ManualClock(), None), "command true")
     assert (done.outcome, "laptop only" in done.summary) == (Outcome.FAILED, True)
+
+
+def _answer_one(listening: socket.socket, count: int, answer: bytes) -> None:
+    for _ in range(count):
+        connection, _ = listening.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.settimeout(2)
+            if connection.recv(4096):
+                connection.sendall(answer)
+
+
+def _drip(listening: socket.socket) -> None:
+    connection, _ = listening.accept()
+    with connection, contextlib.suppress(OSError):
+        for _ in range(40):
+            connection.send(b"H")
+            time.sleep(0.05)

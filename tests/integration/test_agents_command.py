@@ -3,17 +3,19 @@
 import fcntl
 import os
 import stat
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from followups.adapters.agents.command import CommandAgent
-from followups.adapters.local import FileLeases
+from followups.adapters.leases import FileLeases
 from followups.domain.contract import AgentCall, Done
 from followups.domain.status import Outcome
 from tests.support.calls import agent_call
@@ -50,6 +52,11 @@ def test_the_vector_is_run_as_given_without_a_shell(target: CommandAgent) -> Non
         ('echo \'{"outcome": "great"}\'', Outcome.FAILED, "none of"),
         ("printf 'a\\377\\000b\\033[31mred'", Outcome.SUCCEEDED, "red"),
         ("exec <&-; sleep 0.05; echo unread", Outcome.SUCCEEDED, "unread"),
+        ("exec >&- 2>&-; sleep 0.1; exit 4", Outcome.FAILED, "exited with 4."),
+        ("kill -TERM $$", Outcome.FAILED, "killed by SIGTERM"),
+        ("kill -40 $$", Outcome.FAILED, "killed by signal 40"),
+        ('echo \'{"outcome": "succeeded"}\'; exit 1', Outcome.FAILED, "exited with 1"),
+        ('echo \'{"outcome": "failed"}\'; echo bye', Outcome.FAILED, "broken JSON"),
     ],
 )
 def test_how_it_ends(target: CommandAgent, script: str, outcome: Outcome, said: str) -> None:
@@ -64,7 +71,7 @@ def test_a_failure_shows_what_stood_on_stderr(target: CommandAgent) -> None:
     assert done.report == "out\n\nstderr:\nwhy"
 
 
-@pytest.mark.parametrize("program", ["/no/such/program", "/etc/passwd", "/"])
+@pytest.mark.parametrize("program", ["/no/such/program", "no-such-program", "/etc/passwd", "/", "a\0b", "\ud800"])
 def test_what_cannot_be_started_is_a_failure(target: CommandAgent, program: str) -> None:
     done = target.start(agent_call([program]))
     assert done.outcome is Outcome.FAILED
@@ -75,6 +82,8 @@ def test_a_message_larger_than_a_pipe_blocks_nobody(target: CommandAgent) -> Non
     call = _shell("sleep 0.1; echo never read")
     done = target.start(replace(call, request=call.request | {"prompt": "x" * 1_000_000}))
     assert done.outcome is Outcome.SUCCEEDED
+    whole = replace(_shell("wc -c"), request=call.request | {"prompt": "x" * 1_000_000})
+    assert int(target.start(whole).summary) > 1_000_000
 
 
 def test_the_whole_group_is_gone_after_the_deadline(target: CommandAgent, tmp_path: Path) -> None:
@@ -87,6 +96,13 @@ def test_the_whole_group_is_gone_after_the_deadline(target: CommandAgent, tmp_pa
     assert time.monotonic() - start < 4
     assert done.outcome is Outcome.TIMED_OUT
     assert "begun" in done.report
+    _all_gone([int(line) for line in pids.read_text().split()])
+
+
+def test_a_group_of_its_own_saves_no_descendant(target: CommandAgent, tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    script = f"timeout 60 sh -c 'echo $$ >> {pids}; sleep 60' & echo $! >> {pids}; wait"
+    assert target.start(_shell(script, seconds=0.4)).outcome is Outcome.TIMED_OUT
     _all_gone([int(line) for line in pids.read_text().split()])
 
 
@@ -131,6 +147,66 @@ def test_little_output_makes_no_file(target: CommandAgent, tmp_path: Path) -> No
     assert not (tmp_path / "runs").exists()
 
 
+def test_what_is_cut_says_so_and_shows_the_end_of_stderr(target: CommandAgent) -> None:
+    noise = "head -c 400000 /dev/zero | tr '\\0'"
+    done = target.start(_shell(f"{noise} x; {noise} e >&2; echo >&2; echo the reason >&2; exit 1"))
+    assert "[cut here: the output has 400,000 bytes; all of it is kept beside the report]" in done.report
+    assert done.report.endswith("e\nthe reason")
+    assert len(done.report) <= 256 * 1024
+    assert len(done.summary) <= 200
+
+
+def test_what_could_not_be_kept_is_not_said_to_be(target: CommandAgent, tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("in the way")
+    done = target.start(_shell("head -c 400000 /dev/zero | tr '\\0' x"))
+    assert (done.outcome, done.output_ref) == (Outcome.SUCCEEDED, None)
+    assert "the rest could not be kept" in done.report
+
+
+def test_a_full_disk_costs_the_file_and_not_the_run(target: CommandAgent, tmp_path: Path) -> None:
+    call = _shell("head -c 400000 /dev/zero | tr '\\0' x")
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / f"{call.run_id}.out").symlink_to("/dev/full")
+    done = target.start(call)
+    assert (done.outcome, done.output_ref) == (Outcome.SUCCEEDED, None)
+    assert "the rest could not be kept" in done.report
+
+
+@pytest.mark.parametrize(("size", "said"), [(400_000, "no luck"), (5_000_000, "broken JSON")])
+def test_a_long_answer_is_not_mistaken_for_a_report(target: CommandAgent, size: int, said: str) -> None:
+    answer = f"dict(outcome='failed', summary='no luck', report_md='x' * {size})"
+    done = target.start(agent_call([sys.executable, "-c", f"import json; print(json.dumps({answer}))"]))
+    assert (done.outcome, said in done.summary) == (Outcome.FAILED, True)
+    assert len(done.report) <= 256 * 1024
+    assert "[cut here" in done.report[-200:]
+    assert done.output_ref is not None and Path(done.output_ref).stat().st_size > size
+
+
+def test_memory_is_bounded(tmp_path: Path) -> None:
+    program = """
+import os, sys
+from pathlib import Path
+from followups.adapters.agents.process import Processes
+def peak():
+    return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
+processes, before = Processes(), peak()
+command = ["sh", "-c", "head -c 50000000 /dev/zero | tee /dev/stderr"]
+processes.run(command, stdin=b"", environ=os.environ, seconds=20, spill=Path(sys.argv[1]))
+print(peak() - before)
+"""
+    grown = subprocess.run([sys.executable, "-c", program, tmp_path / "out"], capture_output=True, check=True).stdout
+    assert int(grown) < 8_000, "KB"
+
+
+def test_runs_at_the_same_time_keep_to_themselves(target: CommandAgent) -> None:
+    scripts = [_shell(f"sleep 0.4; cat >/dev/null; echo {n}; echo err{n} >&2; exit {n}") for n in range(1, 5)]
+    with ThreadPoolExecutor() as pool:
+        start = time.monotonic()
+        reports = [done.report for done in pool.map(target.start, scripts)]
+    assert time.monotonic() - start < 1.4
+    assert reports == [f"{n}\n\nstderr:\nerr{n}" for n in range(1, 5)]
+
+
 def test_stopping_all_ends_every_run_as_unknown(target: CommandAgent) -> None:
     done: list[Done] = []
     runs = [threading.Thread(target=lambda: done.append(target.start(_shell("sleep 60")))) for _ in range(2)]
@@ -141,6 +217,9 @@ def test_stopping_all_ends_every_run_as_unknown(target: CommandAgent) -> None:
     for run in runs:
         run.join(timeout=5)
     assert [it.outcome for it in done] == [Outcome.UNKNOWN, Outcome.UNKNOWN]
+    start = time.monotonic()
+    assert target.start(_shell("sleep 60")).outcome is Outcome.UNKNOWN
+    assert time.monotonic() - start < 1
 
 
 def test_an_agent_that_outlives_its_parent_holds_the_lease(tmp_path: Path) -> None:

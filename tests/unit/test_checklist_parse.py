@@ -15,6 +15,8 @@ def test_every_form_is_read() -> None:
         """
         # a comment
         disk / < 80%
+
+          # another
         DISK "/mnt/my data" >=  12.5 %
         file /a newer than 1d
         file ~/b is missing
@@ -43,7 +45,10 @@ def test_every_form_is_read() -> None:
         "file /a newer than", "file /a newer than 0d", "file /a newer than 1y", "file /a b exists", "port 22 open",
         "port h:0 open", "port h:70000 open", "port h:22", "port h:22 ajar", "http example.com is 200",
         "http ftp://e.com is 200", "http http://e.com is fine", "http http:// is 200", "http http://e.com is 200 or 201",
-        "command", "disk 'a < 80%", "disk / < \u0668\u0660%",
+        "file '' exists", "disk '' < 80%", "port a..b:80 open", f"port {'a' * 64}:80 open", "port .:80 open",
+        "port ::1:22 open", "http http://h:99999/ is 200", "http http://[::1/ is 200", "http 'http://h/a b' is 200",
+        "http http://h/\u00e9 is 200", "disk / < 80% # full", "''", "file /a newer than 1.5d", "disk / < -1%",
+        "command ''", "command", "disk 'a < 80%", "disk / < \u0668\u0660%",
     ],
 )  # fmt: skip
 def test_what_is_not_known_is_refused_with_its_number(line: str) -> None:
@@ -75,3 +80,18 @@ def test_no_text_crashes_it(text: str, allow_commands: bool) -> None:
             assert parse(message, allow_commands=allow_commands)
         except Invalid as refused:
             assert refused.detail
+
+
+def test_the_line_that_is_refused_is_named_as_the_author_counts_it() -> None:
+    with pytest.raises(Invalid, match="line 4, 'make coffee', is not a check I know; write it like disk"):
+        parse("# one\n\ndisk / < 80%\nmake coffee\nmake tea", allow_commands=True)
+
+
+def test_a_long_line_is_quoted_in_short() -> None:
+    with pytest.raises(Invalid) as refused:
+        parse("x" * 10_000, allow_commands=True)
+    assert len(refused.value.detail) < 200
+
+
+def test_as_many_checks_as_may_be() -> None:
+    assert len(parse("disk / < 80%\n# not counted\n" * 50, allow_commands=False)) == 50

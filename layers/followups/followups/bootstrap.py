@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from followups import config
-from followups.adapters.local import FileLeases, NoLeases, NoQueue, SystemChance, SystemClock, secret_file
+from followups.adapters.leases import FileLeases
+from followups.adapters.local import NoLeases, NoQueue, SystemChance, SystemClock, secret_file
 from followups.config import LaptopConfig, LaptopEnvironment
 from followups.domain.errors import StoreError
 from followups.handlers import Handler, Log
@@ -66,7 +67,9 @@ def laptop_parts(env: LaptopEnvironment, settings: LaptopConfig, *, store: Store
 
     queue, leases = LocalQueue(), FileLeases(env.home / "locks")
     world = _laptop_world(store, queue, leases, settings, clock)
-    command = CommandAgent(env.home / "runs", environ=config.environment(), inherit_fds=(leases.fd,))
+    command = CommandAgent(
+        env.home / "runs", environ=config.environment(), inherit_fds=(leases.fd,), on_start=leases.register
+    )
     targets: dict[str, AgentTarget] = {"command": command, "checklist": ChecklistAgent(clock, command)}
     return Parts(
         world=world,

@@ -74,8 +74,12 @@ class Leases(Protocol):
     def holder(self) -> str | None:
         """The name under which this process holds its own, or None where leases end by time only."""
 
-    def surely_over(self, holder: str) -> bool:
-        """Says whether the process that held the lease, and all that it started, are surely gone."""
+    def surely_over(self, holder: str, run_id: str) -> bool:
+        """Says whether the holder's process and all that it started are surely gone, or, asked of this very process,
+        whether it does not work at that run."""
+
+    def put_down(self, holder: str) -> None:
+        """Ends what a holder started that is gone itself; call it when a lease's time is over."""
 
 
 class Clock(Protocol):

@@ -1,12 +1,10 @@
-"""A laptop's clock, luck, delay queue and leases."""
+"""A laptop's clock, luck, delay queue and signing key."""
 
-import fcntl
 import heapq
 import itertools
 import os
 import random
 import secrets
-import socket
 import threading
 import time
 from collections.abc import Sequence
@@ -97,71 +95,16 @@ class MemoryQueue:
             return left
 
 
-class FileLeases:
-    """Leases that end with the process: each holder keeps a locked file, and the agents that it starts inherit the lock.
-
-    The kernel drops an flock(2) when the last descriptor of its open file is closed, however the processes died. So a
-    lock that can be taken says that the holder and all its agents are gone.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._holder = f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}"
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._path = self._path_of(self._holder)
-        # Locked before it has its name: nobody must find it unlocked and take its holder for dead.
-        unborn = self._path.with_suffix(".new")
-        self._fd = os.open(unborn, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
-        fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        unborn.rename(self._path)
-
-    @property
-    def holder(self) -> str:
-        return self._holder
-
-    @property
-    def fd(self) -> int:
-        """The descriptor that agents must inherit."""
-        return self._fd
-
-    def surely_over(self, holder: str) -> bool:
-        """Says whether the holder's lock is free. A file that is gone was removed by a holder that ended cleanly."""
-        if holder == self._holder:
-            return False
-        try:
-            fd = os.open(self._path_of(holder), os.O_RDWR)
-        except FileNotFoundError:
-            return True
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        finally:
-            os.close(fd)
-        return True
-
-    def sweep_files(self) -> None:
-        """Removes the lock files of holders that are gone; call it when their leases were ended."""
-        for path in self._folder.glob("*.lock"):
-            if path != self._path and self.surely_over(path.name.removesuffix(".lock")):
-                path.unlink(missing_ok=True)
-
-    def close(self) -> None:
-        """Gives the lock up; call it when no agent of this process is left."""
-        os.close(self._fd)
-        self._path.unlink(missing_ok=True)
-
-    def _path_of(self, holder: str) -> Path:
-        return self._folder / f"{Path(holder).name}.lock"
-
-
 class NoLeases:
     """Leases that end by their time only: on AWS, and where no agent is started."""
 
     holder = None
 
-    def surely_over(self, _holder: str) -> bool:
+    def surely_over(self, _holder: str, _run_id: str) -> bool:
         return False
+
+    def put_down(self, _holder: str) -> None:
+        """Has nobody to end."""
 
 
 class NoQueue:

@@ -2,14 +2,34 @@
 
 from datetime import UTC
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, EmailPolicy
 from email.utils import format_datetime
+from typing import Any
 
 from followups.domain.entities import Run
 from followups.domain.report import compose
 
-#: Long headers are not folded into encoded words, which would break the addresses in them.
-POLICY = SMTP.clone(max_line_length=998)
+#: ASCII throughout, in short lines: it passes every server, whatever that offers.
+_SHORT = SMTP.clone(cte_type="7bit")
+_LONG = _SHORT.clone(max_line_length=998)
+
+
+class _Policy(EmailPolicy):
+    """Folds the subject into encoded words (75 characters at most, RFC 2047 §2), and no other header: that would break
+    the addresses in them."""
+
+    def fold(self, name: str, value: Any) -> str:
+        return _folding(name).fold(name, value)
+
+    def fold_binary(self, name: str, value: Any) -> bytes:
+        return _folding(name).fold_binary(name, value)
+
+
+def _folding(name: str) -> EmailPolicy:
+    return _SHORT if name.lower() == "subject" else _LONG
+
+
+POLICY = _Policy(linesep="\r\n", cte_type="7bit")
 
 
 def build_message(run: Run, *, sender: str, to: str) -> EmailMessage:

@@ -2,6 +2,7 @@
 
 import smtplib
 import ssl
+import time
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
@@ -9,7 +10,10 @@ from followups.adapters.mail import build_message
 from followups.domain.entities import Run
 from followups.domain.errors import ConfigError, MailNotSent, MailRefused, MailUncertain
 
+#: For each answer; and all that comes before the mail itself must be done in the budget. With the two answers to DATA
+#: that stays well below the time after which a report is tried again.
 _TIMEOUT_S = 30.0
+_BUDGET_S = 60.0
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -36,10 +40,11 @@ class SmtpMailer:
         """Gives the mail's Message-ID. Raises MailNotSent, MailRefused, MailUncertain."""
         message = build_message(run, sender=self._sender, to=self._default_to)
         to = run.report_to or self._default_to
+        end = time.monotonic() + _BUDGET_S
         connection = self._connect()
         try:
             self._log_in(connection)
-            _deliver(connection, self._sender, to, message.as_bytes())
+            _deliver(connection, self._sender, to, message.as_bytes(), end)
         finally:
             connection.close()
         return str(message["Message-ID"])
@@ -71,13 +76,15 @@ class SmtpMailer:
             raise MailNotSent(f"{server.host} broke off before the mail: {error}") from error
 
 
-def _deliver(connection: smtplib.SMTP, sender: str, to: str, raw: bytes) -> None:
+def _deliver(connection: smtplib.SMTP, sender: str, to: str, raw: bytes, end: float) -> None:
     """Speaks MAIL, RCPT and DATA one by one: only what breaks after DATA leaves a doubt."""
     try:
         for code, answer in ((connection.mail(sender)), (connection.rcpt(to))):
             _check(code, answer)
     except (OSError, smtplib.SMTPException) as error:
         raise MailNotSent(f"the server broke off before the mail: {error}") from error
+    if time.monotonic() > end:
+        raise MailNotSent("the server is too slow")
     try:
         _check(*connection.data(raw))
     except smtplib.SMTPDataError as error:

@@ -121,9 +121,10 @@ class SQLiteStore:
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with translated(self._path):
             db = self._connection()
-            # The write lock is taken before the first read, so that what a condition reads is still so when it is written.
-            db.execute("BEGIN IMMEDIATE")
             try:
+                # The write lock is taken before the first read, so that what a condition reads is still so when it is
+                # written. Inside the try: Ctrl-C may arrive while it waits for the lock, and just after it got it.
+                db.execute("BEGIN IMMEDIATE")
                 yield db
                 db.execute("COMMIT")
             finally:

@@ -53,8 +53,8 @@ def _tick_for_ever(runtime: Runtime, clock: SystemClock) -> None:
             if trouble:
                 sys.stderr.write("followups: the store answers again\n")
             trouble = ""
-        except StoreError as error:
-            # A full disk or a locked file passes; the same trouble is told once.
+        except (StoreError, OSError) as error:
+            # A full disk, a locked file or too many open ones passes; the same trouble is told once.
             if str(error) != trouble:
                 sys.stderr.write(f"followups: {error}; trying on\n")
             trouble = str(error)

@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 failed, 2 usage or refused input, 4 no access, 130 interru
 """
 
 import importlib
+import io
 import json
 import os
 import sys
@@ -54,6 +55,9 @@ def cli(context: click.Context, as_json: bool) -> None:
 
 def main() -> None:
     """Runs the command and exits."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a character shows a ?
     sys.exit(_run(sys.argv[1:]))
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from followups.local.runtime import Parts, Runtime
 
 _PAUSE_S = 0.2
+_TICK_S = 1.0
 
 
 @click.command("run-due")
@@ -33,17 +34,19 @@ def run_due_(session: Session, at: str | None) -> None:
     clock = SystemClock(_shift(at) if at else timedelta(0))
     env = session.environment
     ran: list[Run] = []
+    looked = False
     if (env.home / "followups.db").exists():
         store = bootstrap.laptop_store(env.home)
         from followups.local.due import something_to_do
 
         if something_to_do(store, clock):
+            looked = True
             parts = bootstrap.laptop_parts(env, session.settings, store=store, clock=clock)
             ran = _work(session, parts)
             stopped = parts.world.control()
             if stopped.stopped:
                 session.say(f"Stopped by an operator ({stopped.reason or 'no reason given'}): nothing new starts.")
-    _summary(session, ran)
+    _summary(session, ran, "Nothing was run." if looked else "Nothing is due.")
 
 
 def refuse_inside_run(session: Session, command: str) -> None:
@@ -64,7 +67,7 @@ def print_run(session: Session, run: Run) -> None:
 
 
 def _work(session: Session, parts: "Parts") -> list[Run]:
-    from followups.local.due import others_run, work_waits
+    from followups.local.due import others_run, work_waiting
     from followups.local.runtime import Runtime
 
     ran: list[Run] = []
@@ -80,9 +83,14 @@ def _work(session: Session, parts: "Parts") -> list[Run]:
                 claimed = runtime.tick()["claimed"]
                 if claimed:
                     session.say(click.style(f"Running {claimed} …", dim=True))
-                runtime.drain()
+                # A slot that falls free is used at once, whatever else still runs.
+                if not runtime.drain(timeout_s=_TICK_S):
+                    continue
                 # What waits behind another process's run is that process's to go on with: it looks when its run ends.
-                if not work_waits(parts.world) or others_run(parts.world):
+                waiting = work_waiting(parts.world)
+                if waiting and others_run(parts.world):
+                    session.say(f"{waiting} due, behind runs of another process; it goes on with them when those end.")
+                if not waiting or others_run(parts.world):
                     break
                 parts.world.clock.sleep(timedelta(seconds=_PAUSE_S))
         except KeyboardInterrupt:
@@ -112,7 +120,7 @@ def end_quietly(session: Session, runtime: "Runtime") -> None:
         runtime.drain(timeout_s=10)
 
 
-def _summary(session: Session, ran: list[Run]) -> None:
+def _summary(session: Session, ran: list[Run], nothing: str) -> None:
     runs: list[dict[str, Any]] = [
         {"id": run.id, "agent": run.agent, "task": run.task, "outcome": run.outcome.value, "summary": run.summary}
         for run in ran
@@ -120,7 +128,7 @@ def _summary(session: Session, ran: list[Run]) -> None:
     if session.as_json:
         click.echo(json.dumps({"ran": runs}, indent=2, ensure_ascii=False))
     elif not ran:
-        click.echo("Nothing is due.")
+        click.echo(nothing)
 
 
 def _shift(text: str) -> timedelta:

@@ -19,7 +19,7 @@ FORMS = (
     "command PROGRAM ARGUMENT ...",
 )
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_HOST_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+)):(\d{1,5})", re.ASCII)
+_HOST_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?)):(\d{1,5})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,8 @@ def _parse_line(number: int, line: str, allow_commands: bool) -> Check:
 
 
 def _disk(line: str, words: list[str]) -> Check | None:
+    if not words or not words[0]:
+        return None
     found = re.fullmatch(r"(<=|>=|<|>)\s*(\d{1,3}(?:\.\d{1,2})?)\s*%", " ".join(words[1:]), re.ASCII)
     if not found or not 0 <= float(found[2]) <= 100:
         return None
@@ -110,7 +112,7 @@ def _disk(line: str, words: list[str]) -> Check | None:
 
 
 def _file(line: str, words: list[str]) -> Check | None:
-    if not words:
+    if not words or not words[0]:
         return None
     path, wanted = words[0], " ".join(words[1:]).lower()
     if wanted in ("exists", "is missing"):

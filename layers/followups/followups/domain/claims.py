@@ -12,15 +12,18 @@ from followups.domain.status import Status
 SHORT_WAIT = timedelta(seconds=1.5)
 
 
-def claim(old: FollowUp, *, at: datetime, write_id: str) -> Swap:
-    """Takes a scheduled follow-up; gives its claim: a higher fence, and a look at it should nobody pick it up."""
+def claim(old: FollowUp, *, at: datetime, write_id: str, holder: str | None = None) -> Swap:
+    """Takes a scheduled follow-up; gives its claim: a higher fence, and a look at it should nobody pick it up.
+
+    `holder` names the process in whose memory the claim's message lies; None where a queue outlives processes.
+    """
     return advance(
         old,
         Status.CLAIMED,
         at=at,
         write_id=write_id,
         wake_at=max(old.start_at, at) + RESEND_AFTER,
-        **(UNCLAIMED | {"fence": old.fence + 1, "sends": 1, "claimed_at": at}),
+        **(UNCLAIMED | {"fence": old.fence + 1, "sends": 1, "claimed_at": at, "lease_holder": holder}),
     )
 
 

@@ -1,6 +1,7 @@
 """What an agent is told and what it may answer: the agent contract, version 1."""
 
 import json
+import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,6 +14,8 @@ VERSION = 1
 #: Longest answer that is kept in the run record, in characters.
 REPORT_LIMIT = 256 * 1024
 SUMMARY_LIMIT = 200
+_CUT = "\n[cut here]\n"
+_OUTCOME_KEY = re.compile(r'"outcome"\s*:')
 _ANSWERS = {str(o): o for o in (Outcome.SUCCEEDED, Outcome.ATTENTION, Outcome.FAILED)}
 
 
@@ -74,15 +77,23 @@ def agent_request(follow_up: FollowUp, *, now: datetime, deadline: datetime) -> 
 def read_answer(text: str, *, failed: str | None = None, output_ref: str | None = None) -> Done:
     """Takes what an agent printed or returned; gives how the run ended.
 
-    Plain text is a report. A JSON object with an `outcome` is read by the contract, one that breaks it is a failure.
+    Plain text is a report. A JSON object with an `outcome` is read by the contract; one that breaks it, or that begins as
+    one and cannot be read, is a failure: nobody knows what it would have said.
     `failed` is the target's own word that it failed (an exit code, say): it wins over what the text claims.
     """
-    body = _contract_object(text)
+    try:
+        body = _contract_object(text)
+    except (ValueError, RecursionError) as error:
+        why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        return Done(
+            outcome=Outcome.FAILED, summary=plain(failed or f"The agent's answer is broken JSON: {why}")[:SUMMARY_LIMIT],
+            report=_report(text), output_ref=output_ref,
+        )  # fmt: skip
     if body is None:
-        report = plain(text)[:REPORT_LIMIT]
+        report = _report(text)
         outcome, summary = Outcome.SUCCEEDED, first_line(report) or "Done; the agent said nothing."
     else:
-        report = plain(str(body.get("report_md") or body.get("summary") or ""))[:REPORT_LIMIT]
+        report = _report(str(body.get("report_md") or body.get("summary") or ""))
         summary = first_line(plain(str(body.get("summary") or ""))) or first_line(report) or "Done."
         answered = _ANSWERS.get(str(body["outcome"]))
         if answered is None:
@@ -96,12 +107,22 @@ def read_answer(text: str, *, failed: str | None = None, output_ref: str | None 
     return Done(outcome=outcome, summary=plain(summary)[:SUMMARY_LIMIT], report=report, output_ref=output_ref)
 
 
+def _report(text: str) -> str:
+    text = plain(text)
+    return text if len(text) <= REPORT_LIMIT else text[: REPORT_LIMIT - len(_CUT)] + _CUT
+
+
 def _contract_object(text: str) -> dict[str, Any] | None:
-    if not text.lstrip().startswith("{"):
+    """Gives the answer, or None for plain text. Raises ValueError or RecursionError for an answer that cannot be read."""
+    text = text.removeprefix("\ufeff").strip()
+    if not text.startswith("{"):
         return None
     try:
-        body = json.loads(text)
+        # Not strict: scripts put line breaks into strings as they are. A number may have more digits than int() takes.
+        body = json.loads(text, strict=False, parse_int=str)
     except (ValueError, RecursionError):
+        if _OUTCOME_KEY.search(text):
+            raise
         return None
     return body if isinstance(body, dict) and "outcome" in body else None
 

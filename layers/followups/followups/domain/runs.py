@@ -69,6 +69,11 @@ def finish(old: FollowUp, done: Done, *, rerun_safe: bool, stamp: Stamp) -> tupl
         onward = _Next(status=Status.CANCELLED, final=True, fields=dict(UNCLAIMED))
     elif _may_retry(old, done.outcome, rerun_safe):
         again = stamp.at + backoff(old.attempt, stamp.luck)
+        if old.extra and again >= old.due_at:
+            # An extra run's retry must not use up the attempts of the occurrence whose time has come meanwhile.
+            fields = UNCLAIMED | {"start_at": old.due_at, "attempt": 0, "extra": False}
+            onward = _Next(status=Status.SCHEDULED, final=False, wake_at=old.due_at, fields=fields)
+            return (*_end(old, done, onward, stamp), *free_slots(old))
         onward = _Next(status=Status.SCHEDULED, final=False, wake_at=again, fields=UNCLAIMED | {"start_at": again})
     else:
         onward = _conclude(old, done.outcome, stamp.at)

@@ -6,7 +6,7 @@ import unicodedata
 #: ANSI escape sequences (ECMA-48 §5.4): CSI, OSC and two-character ones.
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])")
 #: Bidirectional controls can make a text show other than it reads (Unicode TR 36 §2.1.1), and tags hide text whole.
-_DECEPTIVE = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff\U000e0000-\U000e007f]")
+_DECEPTIVE = re.compile("[\u061c\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff\U000e0000-\U000e007f]")
 _KEEP = "\n\t"
 
 

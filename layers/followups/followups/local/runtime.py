@@ -6,7 +6,8 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from followups.adapters.local import FileLeases, MemoryQueue
+from followups.adapters.leases import FileLeases
+from followups.adapters.local import MemoryQueue
 from followups.domain import claims, ids
 from followups.domain.entities import Run
 from followups.domain.errors import Conflict, StoreError
@@ -14,7 +15,8 @@ from followups.domain.messages import Message
 from followups.domain.status import Status
 from followups.handlers import Handler
 from followups.local import events
-from followups.usecases.sweep import Swept, end_abandoned
+from followups.usecases.abandoned import end_abandoned
+from followups.usecases.sweep import Swept
 from followups.usecases.world import World
 
 #: Told of each run that ended.
@@ -100,7 +102,8 @@ class Runtime:
         def work() -> None:
             while (message := queue.take()) is not None:
                 try:
-                    handler(events.batch(message), events.LocalContext())
+                    with self._parts.leases.working(message.run_id):
+                        handler(events.batch(message), events.LocalContext())
                     if message.kind == "start":
                         self._tell(message)
                 finally:
@@ -116,8 +119,8 @@ class Runtime:
             sys.stderr.write(f"followups: {error}\n")
             return
         if run is not None:
-            # Who printed may have lost his reader; the worker must live on.
-            with contextlib.suppress(OSError):
+            # Who prints may have lost his reader, or have a terminal that cannot show it; the worker must live on.
+            with contextlib.suppress(OSError, ValueError):
                 self._on_run(run)
 
     def _give_back(self, message: Message) -> None:

@@ -6,8 +6,10 @@ other users are refused.
 
 import json
 import os
+import re
 import socket
 import sys
+import threading
 from collections.abc import Callable
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,10 +23,11 @@ from followups.handlers import Handler
 from followups.local import events
 
 HOST = "127.0.0.1"
-_LOCAL_NAMES = ("127.0.0.1", "localhost", "[::1]")
+_LOCAL_HOST = re.compile(r"(127\.0\.0\.1|localhost)(:\d{1,5})?", re.ASCII)
 #: More than the API's own limit, so that the API can say what is wrong with a body that is a little too large.
 _MAX_BODY = 1024 * 1024
 _IDLE_S = 30
+_MAX_CONNECTIONS = 64
 
 
 class PortInUse(FollowupsError):
@@ -46,6 +49,16 @@ class ApiServer(ThreadingHTTPServer):
         except OSError as error:
             detail = f"port {port} on {HOST} cannot be used ({error.strerror}); name another with --port"
             raise PortInUse(detail) from error
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        """Serves this user's connections only, and not too many at once: others must not use up what the ticks need."""
+        alive = sum(thread.name.startswith("followups-request") for thread in threading.enumerate())
+        return alive < _MAX_CONNECTIONS and same_user(client_address, request.getsockname())
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Serves one connection, in a thread that can be counted."""
+        threading.current_thread().name = "followups-request"
+        super().process_request_thread(request, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Says nothing of a client that went away."""
@@ -85,13 +98,11 @@ class _Request(BaseHTTPRequestHandler):
 
     def _refusal(self) -> str | None:
         host = self.headers.get("Host", "")
-        if host.rpartition(":")[0] not in _LOCAL_NAMES and host not in _LOCAL_NAMES:
+        if not _LOCAL_HOST.fullmatch(host):
             return f"this API is called as {HOST} or localhost, not as {host[:60]!r}"
         origin = self.headers.get("Origin")
         if origin is not None and urlsplit(origin).netloc != host:
             return "web pages of other origins may not call this API"
-        if not same_user(self.client_address, self.connection.getsockname()):
-            return "this API answers the user who started it only"
         return None
 
     def _body(self) -> bytes | None:
@@ -125,7 +136,8 @@ def same_user(peer: tuple[str, int], own: tuple[str, int], table: Path = Path("/
     wanted = (_hex(peer), _hex(own))
     for line in lines:
         fields = line.split()
-        if (fields[1], fields[2]) == wanted:
+        # A socket that its process has closed already has no inode, and is listed as root's: it is nobody's.
+        if (fields[1], fields[2]) == wanted and fields[9] != "0":
             return int(fields[7]) in (0, os.getuid())
     return False
 

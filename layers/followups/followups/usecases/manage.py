@@ -66,9 +66,10 @@ def create(world: World, asker: Asker, request: Request, *, idempotency_key: str
     """Makes a follow-up, once for each idempotency key. Raises Invalid, Forbidden, StoreError."""
     digest = request.digest()
     follow_up_id = ids.derive_id(asker.owner, idempotency_key) if idempotency_key else world.chance.new_id()
-    if idempotency_key and (old := world.follow_up(asker.owner, follow_up_id)):
-        return _replay(old, digest)
     at = world.clock.now()
+    old = world.follow_up(asker.owner, follow_up_id) if idempotency_key else None
+    if old is not None and (old.expires_at is None or old.expires_at > at):
+        return _replay(old, digest)
     parsed = when.parse(request.when, at=at, timezone=request.timezone)
     agent = _known_agent(world, request.agent)
     if agent.kind == "checklist":
@@ -86,8 +87,11 @@ def create(world: World, asker: Asker, request: Request, *, idempotency_key: str
         wish, owner=asker.owner, follow_up_id=follow_up_id, request_hash=digest, lineage=family, at=at,
         write_id=world.chance.new_id(),
     )  # fmt: skip
+    if old is not None:
+        # Its time in the history is over, and the store has not forgotten it yet: the key is free again.
+        new = replace(new, version=old.version + 1, fence=old.fence)
     try:
-        world.store.commit(Add(new), *conditions)
+        world.store.commit(Swap(old, new) if old else Add(new), *conditions)
     except Conflict as conflict:
         return _created_by_another(world, asker, new, conflict, digest)
     return Created(follow_up=claim_now(world, new), replayed=False, understood=parsed.words, notes=notes)
@@ -212,7 +216,7 @@ def _descent(world: World, asker: Asker) -> tuple[Lineage | None, tuple[Change, 
 
 def _created_by_another(world: World, asker: Asker, new: FollowUp, conflict: Conflict, digest: str) -> Created:
     refused = conflict.failed[0]
-    if isinstance(refused, Add):
+    if isinstance(refused, Add | Swap):
         if old := world.follow_up(asker.owner, new.id):
             return _replay(old, digest)
         raise StoreBusy("the follow-up was written and removed meanwhile; try again") from conflict

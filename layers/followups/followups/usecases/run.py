@@ -7,7 +7,7 @@ from followups.domain import claims, contract, lineage, retry, runs
 from followups.domain.changes import Add, Swap, TakeSlot
 from followups.domain.contract import AgentCall, Done, Pending
 from followups.domain.entities import Agent, FollowUp
-from followups.domain.errors import AgentUncertain, Conflict, QueueError, StoreBusy, StoreFull
+from followups.domain.errors import AgentUncertain, Conflict, QueueError, StoreBusy, StoreFull, UnreadableItem
 from followups.domain.lineage import RunToken
 from followups.domain.messages import Message
 from followups.domain.status import LIVE, Outcome, Status
@@ -45,16 +45,23 @@ def _start(world: World, targets: Mapping[str, AgentTarget], secret: bytes, old:
     control = world.control()
     if control.stopped:
         return _give_back(world, old, f"stopped by an operator: {control.reason or 'no reason given'}", at)
-    agent = world.agent(old.agent)
+    try:
+        agent = world.agent(old.agent)
+    except UnreadableItem as error:
+        return _refuse(world, old, f"the agent's record cannot be read: {error}", at)
     target = targets.get(agent.kind) if agent else None
     if agent is None or target is None:
         why = (
             f"no agent is called {old.agent} any more" if agent is None else f"agents of kind {agent.kind} cannot run here"
         )
-        world.store.commit(*runs.refuse_start(old, why, stamp=world.stamp(at)))
-        _queue_report(world, old)
-        return "refused"
+        return _refuse(world, old, why, at)
     return _go(world, target, agent, secret, old, at, remaining)
+
+
+def _refuse(world: World, old: FollowUp, why: str, at: datetime) -> str:
+    world.store.commit(*runs.refuse_start(old, why, stamp=world.stamp(at)))
+    _queue_report(world, old)
+    return "refused"
 
 
 def _go(

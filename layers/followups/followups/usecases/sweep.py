@@ -4,6 +4,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from functools import partial
 
 from followups.domain import claims, delivery, ids, retry, runs
 from followups.domain.changes import SetAside
@@ -11,7 +12,7 @@ from followups.domain.entities import FollowUp, Run, Unreadable
 from followups.domain.errors import Conflict, QueueError, StoreError, UnreadableItem
 from followups.domain.messages import Message
 from followups.domain.moves import advance, advance_report
-from followups.domain.status import LIVE, ReportStatus, Status
+from followups.domain.status import ReportStatus, Status
 from followups.usecases.world import World
 
 #: What a sweep counted, by word: claimed, resent, polled, given_up, lease_over, reports, held, waiting, raced, poisoned …
@@ -54,36 +55,28 @@ def sweep(world: World) -> Swept:
     stopped = world.control().stopped
     line: list[FollowUp] = []
     horizon = at + max(world.limits.look_ahead, timedelta(seconds=world.limits.blocked_s[1]))
-    for item in world.store.due(horizon):
-        if isinstance(item, FollowUp) and item.status is Status.SCHEDULED and item.blocked_reason is not None:
-            line.append(item)
-        else:
-            _guarded(world, item, facts, lambda item=item: _look(world, item, at, stopped, outgoing, facts))  # type: ignore[misc]
-    chosen = [] if stopped else _next_in_line(world, line)
-    facts["waiting"] += len(line) - len(chosen)
-    for item in chosen:
-        _guarded(world, item, facts, lambda item=item: _claim(world, item, at, outgoing, facts))  # type: ignore[misc]
-    outgoing.flush()
+    try:
+        _look_at_all(world, world.store.due(horizon), line, at, stopped, outgoing, facts)
+        chosen = [] if stopped else _next_in_line(world, line)
+        facts["waiting"] += len(line) - len(chosen)
+        for item in chosen:
+            guarded(world, item, facts, partial(_claim, world, item, at, outgoing, facts))
+    finally:
+        # What is claimed already must not lose its message because something else went wrong.
+        outgoing.flush()
     return +facts
 
 
-def end_abandoned(world: World) -> Swept:
-    """Ends the live runs whose process is surely gone, without waiting for their leases (laptop).
-
-    The global slot set names every live run, so this looks at no more than the cap.
-    """
-    at = world.clock.now()
-    facts: Swept = Counter()
-    outgoing = Outgoing(world, facts)
-    for member in world.store.slots(ids.ALL_SLOTS_KEY):
-        named = ids.parse_slot_id(member)
-        old = world.follow_up(named[0], named[1]) if named else None
-        if old is None or named is None or old.fence != named[2] or old.status not in LIVE:
-            continue
-        if old.lease_holder is not None and world.leases.surely_over(old.lease_holder):
-            _guarded(world, old, facts, lambda old=old: _end_lease(world, old, at, outgoing, facts))  # type: ignore[misc]
-    outgoing.flush()
-    return facts
+def _look_at_all(
+    world: World, items: Iterable[FollowUp | Run | Unreadable], line: list[FollowUp], at: datetime, stopped: bool,
+    outgoing: Outgoing, facts: Swept,
+) -> None:  # fmt: skip
+    """Looks at each item, all pages; who was refused goes to the line."""
+    for item in items:
+        if isinstance(item, FollowUp) and item.status is Status.SCHEDULED and item.blocked_reason is not None:
+            line.append(item)
+        else:
+            guarded(world, item, facts, partial(_look, world, item, at, stopped, outgoing, facts))
 
 
 def claim_now(world: World, old: FollowUp) -> FollowUp:
@@ -105,8 +98,8 @@ def claim_now(world: World, old: FollowUp) -> FollowUp:
     return claimed
 
 
-def _guarded(world: World, item: FollowUp | Run | Unreadable, facts: Swept, look: Callable[[], object]) -> None:
-    """The poison rule: what goes wrong with one item never stops the page."""
+def guarded(world: World, item: FollowUp | Run | Unreadable, facts: Swept, look: Callable[[], object]) -> None:
+    """Looks at one item by the poison rule: what goes wrong with it never stops the page. Raises StoreError."""
     try:
         look()
     except Conflict:
@@ -178,7 +171,7 @@ def _look_at_scheduled(world: World, item: FollowUp, at: datetime, stopped: bool
 
 
 def _claim(world: World, item: FollowUp, at: datetime, outgoing: Outgoing, facts: Swept) -> FollowUp:
-    swap = claims.claim(item, at=at, write_id=world.chance.new_id())
+    swap = claims.claim(item, at=at, write_id=world.chance.new_id(), holder=world.leases.holder)
     world.store.commit(swap)
     assert isinstance(swap.new, FollowUp)
     facts["claimed"] += 1
@@ -207,18 +200,23 @@ def _poll(world: World, item: FollowUp, at: datetime, outgoing: Outgoing, facts:
 
 
 def _lease_ran_out(world: World, item: FollowUp, at: datetime, outgoing: Outgoing, facts: Swept) -> None:
-    """A lease whose time is over. If its holder is known to live (a laptop that was asleep), it has a minute to end its
-    run, which is long past its deadline."""
-    first_look = item.wake_at is not None and item.wake_at == item.lease_until
-    if first_look and item.lease_holder is not None and not world.leases.surely_over(item.lease_holder):
+    """A lease whose time is over. Where more is known than the time (a laptop that slept, an agent that outlived its
+    process), it ends only with its last process: what is left of it is told to go, and looked at again in a minute."""
+    if (
+        item.handle is None
+        and item.lease_holder is not None
+        and not world.leases.surely_over(item.lease_holder, item.run_id)
+    ):
+        world.leases.put_down(item.lease_holder)
         later = at + world.limits.lease_margin
         world.store.commit(advance(item, item.status, at=at, write_id=world.chance.new_id(), wake_at=later))
         facts["lease_waits"] += 1
         return
-    _end_lease(world, item, at, outgoing, facts)
+    end_lease(world, item, at, outgoing, facts)
 
 
-def _end_lease(world: World, item: FollowUp, at: datetime, outgoing: Outgoing, facts: Swept) -> None:
+def end_lease(world: World, item: FollowUp, at: datetime, outgoing: Outgoing, facts: Swept) -> None:
+    """Ends a live run whose process is surely gone, as unknown. Raises Conflict, StoreError."""
     changes = runs.lease_over(item, rerun_safe=world.rerun_safe(item.agent), stamp=world.stamp(at))
     world.store.commit(*changes)
     facts["lease_over"] += 1
@@ -249,7 +247,10 @@ def _next_in_line(world: World, line: Iterable[FollowUp]) -> list[FollowUp]:
         return []
     chosen: list[FollowUp] = []
     for name, waiting in by_agent.items():
-        agent = world.agent(name)
+        try:
+            agent = world.agent(name)
+        except UnreadableItem:
+            agent = None  # The runner says so in the run's report.
         cap = agent.max_concurrency if agent else 1
         if len(world.store.slots(ids.agent_slots_key(name))) < cap:
             chosen += sorted(waiting, key=_place)[: 2 * cap]

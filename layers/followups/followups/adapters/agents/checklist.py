@@ -3,12 +3,15 @@
 import http.client
 import shutil
 import socket
-import time
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
 from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from followups.adapters.agents.command import CommandAgent
+from followups.adapters.agents.process import now
 from followups.domain import checklist
 from followups.domain.checklist import Check, CommandCheck, DiskCheck, FileCheck, HttpCheck, PortCheck
 from followups.domain.contract import AgentCall, Done, Pending
@@ -17,13 +20,25 @@ from followups.domain.status import Outcome
 from followups.domain.text import first_line, plain
 from followups.ports import Clock
 
-_NETWORK_S = 10.0
+#: How long a check may take that is no command.
+_PATIENCE_S = 10.0
+#: What paths, host names and times of files can raise.
+_UNCHECKABLE = (OSError, ValueError, RuntimeError, OverflowError)
+_AGES_S = 1e12
 _COMPARE = {
     "<": lambda a, b: a < b,
     "<=": lambda a, b: a <= b,
     ">": lambda a, b: a > b,
     ">=": lambda a, b: a >= b,
 }
+
+
+class _Stopped(Exception):
+    """Followups is being shut down."""
+
+
+class _OutOfTime(Exception):
+    """The deadline came before the check's answer."""
 
 
 class ChecklistAgent:
@@ -39,15 +54,23 @@ class ChecklistAgent:
             checks = checklist.parse(str(call.request["prompt"]), allow_commands=self._command is not None)
         except Invalid as error:
             return Done(outcome=Outcome.FAILED, summary=error.detail)
-        end = time.monotonic() + call.seconds
+        end = now() + call.seconds
         lines, broken, late = [], [], 0
         for check in checks:
-            left = end - time.monotonic()
+            left = end - now()
             if left <= 0:
                 late += 1
                 lines.append(f"--  {check.line}: not checked, out of time")
                 continue
-            holds, measured = self._check(check, left, call)
+            try:
+                holds, measured = self._check(check, left, call)
+            except _OutOfTime:
+                late += 1
+                lines.append(f"--  {check.line}: stopped, out of time")
+                continue
+            except _Stopped:
+                summary = "Followups was shut down and stopped the checks."
+                return Done(outcome=Outcome.UNKNOWN, summary=summary, report="\n".join(lines))
             lines.append(f"{'ok' if holds else 'NO'}  {check.line}: {measured}")
             if not holds:
                 broken.append(f"{check.line}: {measured}")
@@ -61,20 +84,27 @@ class ChecklistAgent:
         """Has nothing to stop."""
 
     def _check(self, check: Check, left: float, call: AgentCall) -> tuple[bool, str]:
+        if self._command is not None and self._command.processes.stopping:
+            raise _Stopped
+        seconds, clock = min(left, _PATIENCE_S), self._clock
         try:
             match check:
                 case DiskCheck():
-                    return _disk(check)
+                    return _within(seconds, lambda: _disk(check))
                 case FileCheck():
-                    return _file(check, self._clock.now())
+                    return _within(seconds, lambda: _file(check, clock.now()))
                 case PortCheck():
-                    return _port(check, min(left, _NETWORK_S))
+                    return _within(min(left, seconds + 1), lambda: _port(check, seconds))
                 case HttpCheck():
-                    return _http(check, min(left, _NETWORK_S))
+                    return _within(seconds, lambda: _http(check, seconds))
                 case CommandCheck():
                     return self._run(check, left, call)
-        except OSError as error:
-            return False, f"cannot be checked: {error.strerror or error}"
+        except TimeoutError as error:
+            if seconds < _PATIENCE_S:
+                raise _OutOfTime from error
+            return False, f"no answer within {seconds:.0f} s"
+        except _UNCHECKABLE as error:
+            return False, f"cannot be checked: {getattr(error, 'strerror', None) or error}"
 
     def _run(self, check: CommandCheck, left: float, call: AgentCall) -> tuple[bool, str]:
         if self._command is None:
@@ -82,8 +112,10 @@ class ChecklistAgent:
         ended = self._command.processes.run(
             check.command, stdin=b"", environ=self._command.environ(call), seconds=left
         )  # fmt: skip
+        if ended.why == "stopped":
+            raise _Stopped
         if ended.why is not None:
-            return False, "stopped, out of time" if ended.why == "deadline" else "stopped"
+            raise _OutOfTime
         said = first_line(plain(ended.out.text)) or first_line(plain(ended.err.text))
         how = f"exit code {ended.code}" if ended.code >= 0 else f"killed by signal {-ended.code}"
         return ended.code == 0, f"{how}, {said}" if said else how
@@ -92,7 +124,7 @@ class ChecklistAgent:
 def _done(count: int, lines: list[str], broken: list[str], late: int) -> Done:
     report = "\n".join(lines)
     if late:
-        summary = f"Out of time: {late} of {count} checks were not made."
+        summary = f"Out of time: {late} of {count} checks were not finished."
         return Done(outcome=Outcome.TIMED_OUT, summary=summary, report=report)
     holding = f"{count - len(broken)} of {count} checks hold"
     if broken:
@@ -100,8 +132,23 @@ def _done(count: int, lines: list[str], broken: list[str], late: int) -> Done:
     return Done(outcome=Outcome.SUCCEEDED, summary=holding, report=report)
 
 
+def _within(seconds: float, work: Callable[[], tuple[bool, str]]) -> tuple[bool, str]:
+    """Works in a thread that is left behind if it takes longer: a name server, a dead disk and a server that drips heed no
+    timeout. Raises TimeoutError, and what the work raises."""
+    answer: Future[tuple[bool, str]] = Future()
+
+    def look() -> None:
+        try:
+            answer.set_result(work())
+        except _UNCHECKABLE as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=look, daemon=True, name="followups-check").start()
+    return answer.result(timeout=seconds)
+
+
 def _disk(check: DiskCheck) -> tuple[bool, str]:
-    usage = shutil.disk_usage(check.path)
+    usage = shutil.disk_usage(Path(check.path).expanduser())
     # As df has it: of the space that this user could have, not of what is reserved for root.
     percent = 100 * usage.used / max(1, usage.used + usage.free)
     holds = _COMPARE[check.comparison](percent, check.percent)
@@ -111,9 +158,10 @@ def _disk(check: DiskCheck) -> tuple[bool, str]:
 def _file(check: FileCheck, now: datetime) -> tuple[bool, str]:
     try:
         status = Path(check.path).expanduser().stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return check.wanted == "missing", "there is no such file"
-    age = timedelta(seconds=now.timestamp() - status.st_mtime)
+    # Some file systems keep times that no timedelta holds.
+    age = timedelta(seconds=max(-_AGES_S, min(_AGES_S, now.timestamp() - status.st_mtime)))
     holds = {
         "exists": True,
         "missing": False,
@@ -129,6 +177,8 @@ def _port(check: PortCheck, seconds: float) -> tuple[bool, str]:
     except ConnectionRefusedError:
         return not check.is_open, "closed"
     except TimeoutError:
+        if seconds < _PATIENCE_S:
+            raise
         return not check.is_open, f"no answer within {seconds:.0f} s"
     return check.is_open, "open"
 

@@ -1,11 +1,12 @@
 """The `command` target: a program of the user's, told its task as JSON on stdin."""
 
+import contextlib
 import json
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from followups.adapters.agents.process import KEEP, KEEP_ON_DISK, Ended, Processes
+from followups.adapters.agents.process import KEEP, Ended, Processes
 from followups.domain.contract import REPORT_LIMIT, AgentCall, Done, Pending, read_answer
 from followups.domain.errors import AgentUncertain
 from followups.domain.status import Outcome
@@ -14,19 +15,29 @@ from followups.domain.text import first_line, plain
 #: Ours, and no agent's business: it may hold a password.
 _SECRET = ("FOLLOWUPS_SMTP_URL",)
 _STDERR_TAIL = 8_000
+#: Up to this size an answer by the contract is read whole, however little of it the report keeps.
+_ANSWER_LIMIT = 4 * 1024 * 1024
 
 
 class CommandAgent:
     """Runs an agent's argument vector as given, without a shell, and reads its answer from stdout.
 
     `runs_dir` takes the output that is longer than a report may be; `environ` is what the agent inherits; it also inherits
-    the descriptors `inherit_fds`, so that a lease outlives us as long as the agent does.
+    the descriptors `inherit_fds`, so that a lease outlives us as long as the agent does, and `on_start` is told the number
+    of each process that leads an agent's group.
     """
 
-    def __init__(self, runs_dir: Path, *, environ: Mapping[str, str], inherit_fds: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        runs_dir: Path,
+        *,
+        environ: Mapping[str, str],
+        inherit_fds: Sequence[int] = (),
+        on_start: Callable[[int], None] = lambda _pid: None,
+    ) -> None:
         self._runs_dir = runs_dir
         self._environ = {name: value for name, value in environ.items() if name not in _SECRET}
-        self.processes = Processes(inherit_fds=inherit_fds)
+        self.processes = Processes(inherit_fds=inherit_fds, on_start=on_start)
 
     def start(self, call: AgentCall) -> Done:
         """Runs the agent to its end or its deadline."""
@@ -42,7 +53,7 @@ class CommandAgent:
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             return Done(outcome=Outcome.FAILED, summary=f"{call.agent.command[0]} could not be started: {reason}")
-        return _done(call, ended, str(spill) if ended.out.spilled else None)
+        return _done(call, ended, spill if ended.out.spilled else None)
 
     def poll(self, call: AgentCall, handle: str) -> Done | Pending:
         """Is never needed: a command's run is over when `start` returns."""
@@ -60,7 +71,8 @@ class CommandAgent:
         self.processes.stop_all()
 
 
-def _done(call: AgentCall, ended: Ended, output_ref: str | None) -> Done:
+def _done(call: AgentCall, ended: Ended, spilled: Path | None) -> Done:
+    output_ref = str(spilled) if spilled else None
     if ended.why == "stopped":
         summary = "Followups was shut down and stopped the agent. It may or may not have done its work."
         return Done(outcome=Outcome.UNKNOWN, summary=summary, report=_both(ended), output_ref=output_ref)
@@ -68,26 +80,42 @@ def _done(call: AgentCall, ended: Ended, output_ref: str | None) -> Done:
         summary = f"The agent was still at work at its deadline, {call.seconds:.0f} s after its start, and was stopped."
         return Done(outcome=Outcome.TIMED_OUT, summary=summary, report=_both(ended), output_ref=output_ref)
     if ended.code == 0:
-        return read_answer(_out(ended), output_ref=output_ref)
+        return read_answer(_answer(ended, spilled), output_ref=output_ref)
     how = f"exited with {ended.code}" if ended.code > 0 else f"was killed by {_signal_name(-ended.code)}"
     said = first_line(plain(ended.err.text))
-    done = read_answer(_out(ended), failed=f"The agent {how}{': ' + said if said else '.'}", output_ref=output_ref)
+    done = read_answer(
+        _answer(ended, spilled), failed=f"The agent {how}{': ' + said if said else '.'}", output_ref=output_ref
+    )
     return Done(outcome=done.outcome, summary=done.summary, report=_both(ended, done.report), output_ref=output_ref)
 
 
 def _both(ended: Ended, report: str | None = None) -> str:
     """Gives the output, and what stands on stderr behind it."""
     report = plain(_out(ended)) if report is None else report
-    said = plain(ended.err.text).strip()[-_STDERR_TAIL:]
+    said = plain(ended.err.end).strip()[-_STDERR_TAIL:]
     both = f"{report.rstrip()}\n\nstderr:\n{said}".lstrip() if said else report
-    return both if len(both) <= REPORT_LIMIT else report[: REPORT_LIMIT - _STDERR_TAIL - 20] + f"\n\nstderr:\n{said}"
+    return (
+        both
+        if len(both) <= REPORT_LIMIT
+        else report[: REPORT_LIMIT - _STDERR_TAIL - 40] + f"\n[cut here]\n\nstderr:\n{said}"
+    )
+
+
+def _answer(ended: Ended, spilled: Path | None) -> str:
+    """Gives what is to be read as the answer: a JSON object whole, for a part of one says nothing."""
+    out = ended.out
+    if spilled and out.text.lstrip("\ufeff \t\r\n").startswith("{") and out.spilled == out.size <= _ANSWER_LIMIT:
+        with contextlib.suppress(OSError):
+            return spilled.read_text("utf-8", "replace")
+    return _out(ended)
 
 
 def _out(ended: Ended) -> str:
     if ended.out.size <= KEEP:
         return ended.out.text
-    rest = f"the first {KEEP_ON_DISK // 1024 // 1024} MB are" if ended.out.size > KEEP_ON_DISK else "all of it is"
-    note = f"\n[cut here: the output has {ended.out.size:,} bytes; {rest} kept beside the report]\n"
+    part = "all of it is" if ended.out.spilled == ended.out.size else f"the first {ended.out.spilled:,} are"
+    kept = f"{part} kept beside the report" if ended.out.spilled else "the rest could not be kept"
+    note = f"\n[cut here: the output has {ended.out.size:,} bytes; {kept}]\n"
     return ended.out.text[: KEEP - len(note)] + note
 
 

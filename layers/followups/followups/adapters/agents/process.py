@@ -8,13 +8,15 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-#: What is kept in memory of each stream.
-KEEP = 256 * 1024
+#: What is kept in memory of each stream: as much as a report may have, with room for a tail of stderr behind it.
+KEEP = 240 * 1024
+#: And of the end of a longer one.
+KEEP_END = 8 * 1024
 #: What is kept on disk of a longer one.
 KEEP_ON_DISK = 100 * 1024 * 1024
 #: Between the request to end and the kill.
@@ -26,18 +28,22 @@ _CHUNK = 64 * 1024
 
 @dataclass(slots=True)
 class Stream:
-    """One output stream: its beginning in memory, all of it in a file if it is longer."""
+    """One output stream: its beginning and its end in memory, all of it in a file if it is longer."""
 
     spill: Path | None
     kept: bytearray = field(default_factory=bytearray)
     size: int = 0
+    #: How much of it, from its beginning, lies in the file.
+    spilled: int = 0
+    _end: bytes = b""
     _file: IO[bytes] | None = None
 
     def take(self, chunk: bytes) -> None:
-        # A disk that is full costs the file, not the run.
+        # A disk that is full costs the rest of the file, not the run.
         with contextlib.suppress(OSError):
             self._spill(chunk)
         self.kept += chunk[: max(0, KEEP - len(self.kept))]
+        self._end = (self._end + chunk[-KEEP_END:])[-KEEP_END:]
         self.size += len(chunk)
 
     def _spill(self, chunk: bytes) -> None:
@@ -46,9 +52,10 @@ class Stream:
         if self._file is None and self.size <= KEEP:
             self.spill.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._file = os.fdopen(os.open(self.spill, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb", buffering=0)
-            self._file.write(self.kept)
-        if self._file is not None and self.size < KEEP_ON_DISK:
-            self._file.write(chunk)
+            self.spilled += self._file.write(self.kept)
+        # After a write that failed, or was short, there is a gap: what comes behind it is not kept.
+        if self._file is not None and self.spilled == self.size < KEEP_ON_DISK:
+            self.spilled += self._file.write(chunk)
 
     def close(self) -> None:
         if self._file is not None:
@@ -59,8 +66,9 @@ class Stream:
         return self.kept.decode("utf-8", "replace")
 
     @property
-    def spilled(self) -> bool:
-        return self._file is not None
+    def end(self) -> str:
+        """The last of it, whatever its size."""
+        return (bytes(self.kept) if self.size <= KEEP else self._end).decode("utf-8", "replace")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,11 +84,13 @@ class Ended:
 class Processes:
     """Starts commands and knows those that are alive, so that all can be stopped at once. Thread-safe."""
 
-    def __init__(self, *, inherit_fds: Sequence[int] = ()) -> None:
+    def __init__(self, *, inherit_fds: Sequence[int] = (), on_start: Callable[[int], None] = lambda _pid: None) -> None:
         self._fds = tuple(inherit_fds)
+        self._on_start = on_start
         self._lock = threading.Lock()
         self._alive: set[int] = set()
         self._stopped: set[int] = set()
+        self._stopping = False
 
     def run(
         self, command: Sequence[str], *, stdin: bytes, environ: Mapping[str, str], seconds: float, spill: Path | None = None
@@ -89,6 +99,8 @@ class Processes:
 
         `spill` takes the output that is longer than `KEEP`. Raises OSError if it cannot be started.
         """
+        if self._stopping:
+            return Ended(code=-signal.SIGKILL, out=Stream(None), err=Stream(None), why="stopped")
         with tempfile.TemporaryFile() as told:
             # A file, not a pipe: an agent that reads nothing, or late, never blocks us.
             told.write(stdin)
@@ -97,29 +109,43 @@ class Processes:
                 list(command), stdin=told, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(environ),
                 cwd=_home(), start_new_session=True, pass_fds=self._fds,
             )  # fmt: skip
+        self._on_start(process.pid)
         with self._lock:
             self._alive.add(process.pid)
+            if self._stopping:  # it was born while all were being stopped
+                self._stopped.add(process.pid)
+                _signal_all(process.pid, signal.SIGKILL)
         try:
-            return self._attend(process, _now() + seconds, spill)
+            out, err, why = self._attend(process, now() + seconds, spill)
         finally:
-            # What the leader left behind in its group goes with it. Before the wait its number cannot be another's.
-            _signal_group(process.pid, signal.SIGKILL)
+            # What the leader left behind goes with it. Before the wait its number cannot be another's.
+            _signal_all(process.pid, signal.SIGKILL)
             with self._lock:
                 self._alive.discard(process.pid)
+                stopped = process.pid in self._stopped
                 self._stopped.discard(process.pid)
             process.wait()
             for pipe in (process.stdout, process.stderr):
                 if pipe is not None:
                     pipe.close()
+        return Ended(code=process.returncode, out=out, err=err, why="stopped" if stopped else why)
+
+    @property
+    def stopping(self) -> bool:
+        return self._stopping
 
     def stop_all(self) -> None:
-        """Kills every command that is alive, with its group."""
+        """Kills every command that is alive, with its group, and starts no more."""
         with self._lock:
+            self._stopping = True
             self._stopped |= self._alive
             for pid in self._alive:
-                _signal_group(pid, signal.SIGKILL)
+                _signal_all(pid, signal.SIGKILL)
 
-    def _attend(self, process: "subprocess.Popen[bytes]", deadline: float, spill: Path | None) -> Ended:
+    def _attend(
+        self, process: "subprocess.Popen[bytes]", deadline: float, spill: Path | None
+    ) -> tuple[Stream, Stream, str | None]:
+        """Gives what it printed, and "deadline" if it was still at work at its deadline."""
         out, err = Stream(spill), Stream(None)
         assert process.stdout is not None and process.stderr is not None
         why: str | None = None
@@ -129,27 +155,24 @@ class Processes:
             selector.register(process.stdout, selectors.EVENT_READ, out)
             selector.register(process.stderr, selectors.EVENT_READ, err)
             while True:
-                now = _now()
+                moment = now()
                 if _has_ended(process):
                     if linger_until is None:
-                        linger_until = now + LINGER_S
-                        _signal_group(process.pid, signal.SIGKILL)
-                    if not selector.get_map() or now >= linger_until:
+                        linger_until = moment + LINGER_S
+                        _signal_all(process.pid, signal.SIGKILL)
+                    if not selector.get_map() or moment >= linger_until:
                         break
-                elif now >= kill_at:
-                    _signal_group(process.pid, signal.SIGKILL)
-                elif why is None and now >= deadline:
-                    why, kill_at = "deadline", now + GRACE_S
-                    _signal_group(process.pid, signal.SIGTERM)
+                elif moment >= kill_at:
+                    _signal_all(process.pid, signal.SIGKILL)
+                elif why is None and moment >= deadline:
+                    why, kill_at = "deadline", moment + GRACE_S
+                    _signal_all(process.pid, signal.SIGTERM)
                 _read_ready(selector)
         out.close()
-        with self._lock:
-            why = "stopped" if process.pid in self._stopped else why
-        _signal_group(process.pid, signal.SIGKILL)
-        return Ended(code=process.wait(), out=out, err=err, why=why)
+        return out, err, why
 
 
-def _now() -> float:
+def now() -> float:
     """Gives seconds that also pass while a laptop sleeps: a deadline is a time of the world, not of the processor."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
@@ -174,9 +197,16 @@ def _has_ended(process: "subprocess.Popen[bytes]") -> bool:
     return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
-def _signal_group(pid: int, number: signal.Signals) -> None:
+def _signal_all(pid: int, number: signal.Signals) -> None:
+    """Signals the group of a session's leader and, where there is a /proc, the session's other groups: `timeout` and shells
+    with job control make such."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, number)
+    with contextlib.suppress(FileNotFoundError):
+        for number_ in (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                if os.getsid(number_) == pid != os.getpgid(number_):
+                    os.kill(number_, number)
 
 
 def _home() -> str | None:
