@@ -44,6 +44,27 @@ def test_a_mail_reads_back_as_it_was_written(task: str, summary: str, report: st
     assert message["Auto-Submitted"] == "auto-generated"
 
 
+def test_what_looks_encoded_is_words_and_never_read_as_markup() -> None:
+    # The email package decodes an encoded word in whatever it is given: this one was a header of the agent's own.
+    run = run_record(summary="=?utf-8?q?=0D=0ABcc:_x@evil.example?= done", report_to="me@example.com")
+    raw = build_message(run, sender="f@example.com", to="x@example.com").as_bytes()
+    head = raw.partition(b"\r\n\r\n")[0]
+    assert b"\nBcc:" not in head
+    assert str(parsed(raw)["Subject"]).endswith("=?utf-8?q?=0D=0ABcc:_x@evil.example?= done")
+
+
+@pytest.mark.parametrize("address", ["=?utf-8?q?a@b.co=2C_x?=@example.com", "=?x@example.com"])
+def test_an_address_that_looks_encoded_stays_one_address(address: str) -> None:
+    raw = build_message(run_record(report_to=address), sender="f@example.com", to="x@example.com").as_bytes()
+    assert f"To: {address}\r\n".encode() in raw
+
+
+@pytest.mark.parametrize("address", ["a@example.com\r\nBcc: x@evil.example", "ä@example.com", "a@example.com\x00"])
+def test_an_address_that_no_header_can_hold_is_refused(address: str) -> None:
+    with pytest.raises(MailRefused, match="To holds"):
+        build_message(run_record(report_to=address), sender="f@example.com", to="x@example.com")
+
+
 def test_the_runs_of_a_follow_up_make_one_thread() -> None:
     first, second = (build_message(run_record(fence=n), sender="f@example.com", to="x@example.com") for n in (1, 2))
     assert first["References"] == second["References"]

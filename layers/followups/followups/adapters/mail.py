@@ -1,39 +1,45 @@
 """The report as a mail (RFC 5322), for whoever sends it."""
 
 from datetime import UTC
+from email.header import Header
 from email.message import EmailMessage
-from email.policy import SMTP, EmailPolicy
+from email.policy import SMTP, Policy
 from email.utils import format_datetime
-from typing import Any
 
 from followups.domain.entities import Run
+from followups.domain.errors import MailRefused
 from followups.domain.report import compose
 
 #: ASCII throughout, in short lines: it passes every server, whatever that offers.
-_SHORT = SMTP.clone(cte_type="7bit")
-_LONG = _SHORT.clone(max_line_length=998)
+POLICY = SMTP.clone(cte_type="7bit")
 
 
-class _Policy(EmailPolicy):
-    """Folds the subject into encoded words (75 characters at most, RFC 2047 §2), and no other header: that would break
-    the addresses in them."""
+class _Line(str):
+    """A header's value that is written as it stands, never read as markup and never folded.
 
-    def fold(self, name: str, value: Any) -> str:
-        return _folding(name).fold(name, value)
+    The email package decodes what looks like an encoded word in any value that it is given: with it, an agent's
+    `=?utf-8?q?=0D=0ABcc:_…?=` becomes a header of its own, and one good address two.
+    """
 
-    def fold_binary(self, name: str, value: Any) -> bytes:
-        return _folding(name).fold_binary(name, value)
+    name: str
 
-
-def _folding(name: str) -> EmailPolicy:
-    return _SHORT if name.lower() == "subject" else _LONG
+    def fold(self, *, policy: Policy) -> str:
+        return f"{self.name}: {self}{policy.linesep}"
 
 
-POLICY = _Policy(linesep="\r\n", cte_type="7bit")
+class _Words(_Line):
+    """The same for words: what is not plain ASCII, or looks encoded, is encoded (RFC 2047)."""
+
+    def fold(self, *, policy: Policy) -> str:
+        if _is_plain(self) and "=?" not in self:
+            return super().fold(policy=policy)
+        encoded = Header(str(self), "utf-8", header_name=self.name).encode(linesep=policy.linesep)
+        return f"{self.name}: {encoded}{policy.linesep}"
 
 
 def build_message(run: Run, *, sender: str, to: str) -> EmailMessage:
-    """Takes a run's record and two addresses; gives the mail. The same run always gives the same Message-ID.
+    """Takes a run's record and two addresses; gives the mail. The same run always gives the same Message-ID. Raises
+    MailRefused for addresses that no header can hold.
 
     SES overwrites Message-ID and Date, so a thread hangs on a References that is the same for all runs of a follow-up.
     `Auto-Submitted` (RFC 3834 §5) keeps automatic replies from answering.
@@ -42,13 +48,13 @@ def build_message(run: Run, *, sender: str, to: str) -> EmailMessage:
     domain = sender.rpartition("@")[2]
     thread = f"<{run.follow_up_id}@{domain}>"
     message = EmailMessage(policy=POLICY)
-    message["From"] = f"Followups <{sender}>"
-    message["To"] = run.report_to or to
-    message["Subject"] = report.subject
+    _add(message, "From", _Line(f"Followups <{sender}>"))
+    _add(message, "To", _Line(run.report_to or to))
+    _add(message, "Subject", _Words(report.subject))
     message["Date"] = format_datetime(run.finished_at.astimezone(UTC))
-    message["Message-ID"] = f"<{run.id}@{domain}>"
-    message["References"] = thread
-    message["In-Reply-To"] = thread
+    _add(message, "Message-ID", _Line(f"<{run.id}@{domain}>"))
+    _add(message, "References", _Line(thread))
+    _add(message, "In-Reply-To", _Line(thread))
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
     message["Followups-Run"] = run.id
@@ -56,3 +62,14 @@ def build_message(run: Run, *, sender: str, to: str) -> EmailMessage:
     message.set_content(report.text)
     message.add_alternative(report.html, subtype="html")
     return message
+
+
+def _add(message: EmailMessage, name: str, value: _Line) -> None:
+    if not isinstance(value, _Words) and not _is_plain(value):
+        raise MailRefused(f"the mail's {name} holds what no header may: {str(value)!a}"[:300])
+    value.name = name
+    message[name] = value
+
+
+def _is_plain(text: str) -> bool:
+    return text.isascii() and text.isprintable()
