@@ -18,9 +18,9 @@ from tests.support.clock import START
 from tests.support.decide import changed, claimed, others, recorded, recurring, running, stamp
 from tests.support.things import agent, follow_up, later
 
-S, O = Status, Outcome
+S = Status
 DAILY = recurring("2026-11-24T12:00", "UTC")
-GOOD, BAD = (O.SUCCEEDED, O.ATTENTION), (O.FAILED, O.TIMED_OUT, O.UNKNOWN)
+GOOD, BAD = (Outcome.SUCCEEDED, Outcome.ATTENTION), (Outcome.FAILED, Outcome.TIMED_OUT, Outcome.UNKNOWN)
 
 
 def start(old: FollowUp, **agents: int) -> tuple[Change, ...]:
@@ -62,15 +62,16 @@ def test_an_agent_that_works_on_is_polled_when_it_says_and_at_the_leases_end_at_
     assert (soon.fence, soon.attempt, soon.lease_until) == (old.fence, old.attempt, old.lease_until)
     late = changed(runs.wait_for(old, Pending(handle="h", poll_after=timedelta(hours=1)), at=START, write_id="w"))
     assert late.wake_at == old.lease_until
-    cancelling = runs.wait_for(running(status=S.CANCELLING), Pending(handle="h", poll_after=timedelta(0)), at=START, write_id="w")
-    assert changed(cancelling).status is S.CANCELLING
+    cancelling = running(status=S.CANCELLING)
+    now = changed(runs.wait_for(cancelling, Pending(handle="h", poll_after=timedelta(0)), at=START, write_id="w"))
+    assert (now.status, now.wake_at) == (S.CANCELLING, START)
 
 
 def expected(outcome: Outcome, *, left: bool, rerun_safe: bool, again: bool, cancelling: bool) -> Status:
     """What DESIGN.md §2 says that the follow-up becomes. `again`: it recurs; `left`: attempts are left."""
     if cancelling:
         return S.CANCELLED
-    if left and (outcome is O.FAILED or (outcome in (O.TIMED_OUT, O.UNKNOWN) and rerun_safe)):
+    if left and (outcome is Outcome.FAILED or (outcome in (Outcome.TIMED_OUT, Outcome.UNKNOWN) and rerun_safe)):
         return S.SCHEDULED
     if again:
         return S.SCHEDULED
@@ -79,7 +80,7 @@ def expected(outcome: Outcome, *, left: bool, rerun_safe: bool, again: bool, can
 
 @pytest.mark.parametrize(
     ("outcome", "left", "rerun_safe", "again", "cancelling"),
-    product((*GOOD, *BAD), (True, False), (True, False), (True, False), (True, False)),
+    list(product((*GOOD, *BAD), (True, False), (True, False), (True, False), (True, False))),
 )
 def test_how_a_run_ends(outcome: Outcome, left: bool, rerun_safe: bool, again: bool, cancelling: bool) -> None:
     old = running(
@@ -92,7 +93,7 @@ def test_how_a_run_ends(outcome: Outcome, left: bool, rerun_safe: bool, again: b
 
     retried = it.status is S.SCHEDULED and it.due_at == old.due_at
     assert run.final is not retried
-    assert run.outcome is (O.CANCELLED if cancelling else outcome)
+    assert run.outcome is (Outcome.CANCELLED if cancelling else outcome)
     assert run.report_status is (ReportStatus.NONE if cancelling or retried else ReportStatus.PENDING)
     assert run.wake_at == (None if cancelling or retried else later(minutes=5))
     assert run.next_at == (it.start_at if it.status is S.SCHEDULED else None)
@@ -114,11 +115,11 @@ def test_how_a_run_ends(outcome: Outcome, left: bool, rerun_safe: bool, again: b
 @pytest.mark.parametrize("status", [S.SCHEDULED, S.PAUSED, S.CLAIMED, S.DONE, S.FAILED, S.CANCELLED])
 def test_a_run_that_is_not_live_cannot_succeed(status: Status) -> None:
     with pytest.raises(IllegalTransition):
-        finish(follow_up(status=status, fence=1, attempt=1), O.SUCCEEDED)
+        finish(follow_up(status=status, fence=1, attempt=1), Outcome.SUCCEEDED)
 
 
 def test_a_retry_waits_from_now_and_keeps_its_nominal_time() -> None:
-    it = changed(finish(running(), O.FAILED, luck=0.5))
+    it = changed(finish(running(), Outcome.FAILED, luck=0.5))
     assert it.start_at == it.wake_at == later(minutes=5, seconds=30)
     assert (it.due_at, it.attempt, it.occurrence, it.failures_in_row) == (START, 1, 1, 0)
 
@@ -140,7 +141,7 @@ def test_the_bounds_of_a_retry_are_reached() -> None:
 def test_what_always_fails_is_tried_as_often_as_allowed_and_reported_once(allowed: int) -> None:
     it, records = claimed(max_attempts=allowed), []
     for fence in range(1, 20):
-        decision = finish(changed(start(it)), O.FAILED)
+        decision = finish(changed(start(it)), Outcome.FAILED)
         records.append(recorded(decision))
         after = changed(decision)
         if after.is_closed:
@@ -152,7 +153,7 @@ def test_what_always_fails_is_tried_as_often_as_allowed_and_reported_once(allowe
 
 def test_a_run_that_broke_off_is_unknown_and_run_again_only_if_that_is_safe() -> None:
     end = runs.lease_over(running(), rerun_safe=False, stamp=stamp())
-    assert (changed(end).status, recorded(end).outcome) == (S.FAILED, O.UNKNOWN)
+    assert (changed(end).status, recorded(end).outcome) == (S.FAILED, Outcome.UNKNOWN)
     assert "may or may not have done its work" in recorded(end).summary
     again = runs.lease_over(running(), rerun_safe=True, stamp=stamp())
     assert (changed(again).status, changed(again).attempt, recorded(again).final) == (S.SCHEDULED, 1, False)
@@ -162,7 +163,7 @@ def test_a_run_that_broke_off_is_unknown_and_run_again_only_if_that_is_safe() ->
     assert (changed(cancelled).status, recorded(cancelled).report_status) == (S.CANCELLED, ReportStatus.NONE)
 
 
-@pytest.mark.parametrize("outcome", [O.FAILED, O.SUCCEEDED])
+@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.SUCCEEDED])
 def test_a_record_without_a_report_is_forgotten_like_the_others(outcome: Outcome) -> None:
-    run = recorded(finish(running(status=S.RUNNING if outcome is O.FAILED else S.CANCELLING), outcome))
+    run = recorded(finish(running(status=S.RUNNING if outcome is Outcome.FAILED else S.CANCELLING), outcome))
     assert (run.report_status, run.wake_at, run.expires_at) == (ReportStatus.NONE, None, run.finished_at + RETENTION)

@@ -6,13 +6,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from followups.domain import ids
-from followups.domain.changes import Add, Change, FreeSlot, Swap, TakeSlot
+from followups.domain.changes import Add, Change, FreeSlot, SetAside, Swap, TakeSlot
 from followups.domain.contract import Done, Pending
 from followups.domain.entities import Agent, FollowUp, Run
-from followups.domain.moves import UNBLOCKED, UNCLAIMED, advance, wake
+from followups.domain.moves import RETENTION, UNBLOCKED, UNCLAIMED, advance, wake
 from followups.domain.retry import MAX_POISON, PAUSE_AFTER_FAILURES, backoff
 from followups.domain.schedule import Rule, fold_missed, next_after
-from followups.domain.status import LIVE, Outcome, ReportStatus, Status
+from followups.domain.status import LIVE, WAKING, Outcome, ReportStatus, Status
 
 GOOD = frozenset({Outcome.SUCCEEDED, Outcome.ATTENTION})
 
@@ -69,7 +69,7 @@ def finish(old: FollowUp, done: Done, *, rerun_safe: bool, stamp: Stamp) -> tupl
         onward = _Next(status=Status.CANCELLED, final=True, fields=dict(UNCLAIMED))
     elif _may_retry(old, done.outcome, rerun_safe):
         again = stamp.at + backoff(old.attempt, stamp.luck)
-        if old.extra and again >= old.due_at:
+        if _is_between(old, stamp.at) and again >= old.due_at:
             # An extra run's retry must not use up the attempts of the occurrence whose time has come meanwhile.
             fields = UNCLAIMED | {"start_at": old.due_at, "attempt": 0, "extra": False}
             onward = _Next(status=Status.SCHEDULED, final=False, wake_at=old.due_at, fields=fields)
@@ -91,17 +91,26 @@ def lease_over(old: FollowUp, *, rerun_safe: bool, stamp: Stamp) -> tuple[Change
 
 
 def refuse_start(old: FollowUp, why: str, *, stamp: Stamp) -> tuple[Change, ...]:
-    """Takes a claim that can never start (its agent is gone, it was never picked up); gives its failed end."""
+    """Takes a claim that can never start (its agent is gone, it was never picked up); gives its failed end, which covers
+    what was missed, as a run does: a laptop that slept for a month sends one report."""
     done = Done(outcome=Outcome.FAILED, summary=why)
+    if old.rule is not None:
+        missed, folded_to = _fold(old, stamp.at)
+        old = replace(old, missed=missed, folded_to=folded_to)
     return _end(old, done, _conclude(old, Outcome.FAILED, stamp.at), stamp)
 
 
 def poisoned(old: FollowUp, error: str, *, stamp: Stamp, pause: timedelta) -> tuple[Change, ...]:
-    """Takes an open follow-up at which the sweep raised; gives a later look, or after five its end."""
+    """Takes a follow-up at which the sweep raised; gives a later look, or after five its end. One that needs no look is
+    taken out of the index."""
+    if old.status not in WAKING:
+        return (SetAside(old.key, old.version, None),)
     if old.poison + 1 >= MAX_POISON:
         done = Done(outcome=Outcome.FAILED, summary=f"poison: looking at it raised {error}")
         status = Status.CANCELLED if old.status is Status.CANCELLING else Status.FAILED
-        closed = _Next(status=status, final=True, fields=UNCLAIMED | {"reason": "poison"})
+        # The fence of one that waits may be that of its last run, which has its record already.
+        fence = old.fence + 1 if old.status is Status.SCHEDULED else old.fence
+        closed = _Next(status=status, final=True, fields=UNCLAIMED | {"reason": "poison", "fence": fence})
         return (*_end(old, done, closed, stamp), *(free_slots(old) if old.status in LIVE else ()))
     return (
         advance(old, old.status, at=stamp.at, write_id=stamp.write_id, wake_at=stamp.at + pause, poison=old.poison + 1),
@@ -141,10 +150,15 @@ def _conclude(old: FollowUp, outcome: Outcome, at: datetime) -> _Next:
 
 def _next_due(old: FollowUp, at: datetime) -> datetime:
     """From the nominal time of the last occurrence, never from now: so it neither drifts nor advances twice."""
-    if old.extra and old.due_at > (old.started_at or at):
+    if _is_between(old, at):
         return old.due_at
     rule, anchor, zone = _rule_of(old)
     return next_after(rule, anchor, zone, old.folded_to or old.due_at)
+
+
+def _is_between(old: FollowUp, at: datetime) -> bool:
+    """Says whether this is a run by hand between two times of the rule; one that started after its time is that one."""
+    return old.extra and old.due_at > (old.started_at or at)
 
 
 def _fold(old: FollowUp, at: datetime) -> tuple[int, datetime]:
@@ -162,14 +176,16 @@ def _end(old: FollowUp, done: Done, onward: _Next, stamp: Stamp) -> tuple[Change
         old, onward.status, at=stamp.at, write_id=stamp.write_id, wake_at=onward.wake_at, **onward.fields
     )  # fmt: skip
     reported = onward.final and old.status is not Status.CANCELLING
-    following = swap.new.start_at if isinstance(swap.new, FollowUp) and onward.wake_at is not None else None
+    assert isinstance(swap.new, FollowUp)
+    following = swap.new.start_at if onward.wake_at is not None else None
     run = Run(
-        owner=old.owner, follow_up_id=old.id, fence=old.fence, agent=old.agent, task=old.task, message=old.message,
+        owner=old.owner, follow_up_id=old.id, fence=swap.new.fence, agent=old.agent, task=old.task, message=old.message,
         timezone=old.timezone, rule=old.rule, due_at=old.due_at, occurrence=old.occurrence, attempt=old.attempt,
         max_attempts=old.max_attempts, claimed_at=old.claimed_at, started_at=old.started_at, finished_at=stamp.at,
         missed=old.missed, outcome=done.outcome, summary=done.summary, report=done.report, output_ref=done.output_ref,
         final=onward.final, follow_up_status=onward.status, next_at=following, parent=old.parent, depth=old.depth,
         report_status=ReportStatus.PENDING if reported else ReportStatus.NONE, report_to=old.report_to,
-        wake_at=wake(stamp.at, stamp.at) if reported else None, write_id=stamp.run_write_id,
+        wake_at=wake(stamp.at, stamp.at) if reported else None,
+        expires_at=None if reported else stamp.at + RETENTION, write_id=stamp.run_write_id,
     )  # fmt: skip
     return (swap, Add(run))
