@@ -20,8 +20,9 @@ setup: .venv/.done .tools/ministack/.done .tools/sam/.done ## install all that t
 demo: .venv/.ready ## see it work, in a folder of its own (.demo)
 	@FOLLOWUPS_HOME=.demo .venv/bin/followups demo $(ARGS)
 
+# One process more than there are cores: some tests wait for other processes.
 test: .venv/.done .tools/ministack/.done ## run the tests; ARGS="-k sweep" picks some
-	@.venv/bin/python -m pytest -n auto --dist worksteal $(ARGS)
+	@.venv/bin/python -m pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxprocesses 9 --dist worksteal $(ARGS)
 
 check: .venv/.done .tools/sam/.done ## lint, format, types and the template
 	@.venv/bin/ruff check .

@@ -11,7 +11,7 @@ import pytest
 from followups.adapters.local import NoLeases, NoQueue, SystemChance
 from followups.adapters.sqlite import SQLiteStore
 from followups.api.app import api
-from followups.api.routes import Service
+from followups.api.service import Service
 from followups.domain import claims, ids, runs
 from followups.domain.entities import FollowUp
 from followups.domain.lineage import RunToken, sign_run

@@ -41,14 +41,14 @@ def test_a_followup_is_created_listed_run_and_reported(laptop: Laptop) -> None:
     [("Follow up on memory rolloff", "7d", 8), ("Check backup health", "weekly", 8), ("Verify Telegram bridge", "3d", 4)],
 )
 def test_the_three_uses_of_the_first_version(laptop: Laptop, task: str, when: str, days: int) -> None:
-    laptop.call("agents", "add", "@agent", "--command", "sh", "-c", "cat >/dev/null; echo all is well with it")
+    laptop.add_agent("@agent", "sh", "-c", "cat >/dev/null; echo all is well with it")
     made = laptop.json("create", "@agent", task, when, "--report-to", "me@example.com")
     laptop.call("run-due", "--at", later(days=days))
     [mail] = laptop.mails()
     message = email.message_from_bytes(mail.read_bytes(), policy=email.policy.default)
     assert str(message["To"]) == "me@example.com"
     assert task in str(message["Subject"])
-    after = laptop.json("show", made["id"])
+    after = laptop.client.of(made["id"]).body
     assert after["status"] == ("scheduled" if when == "weekly" else "done")
     if when == "weekly":
         step = datetime.fromisoformat(after["due_at"]) - datetime.fromisoformat(made["due_at"])
@@ -56,7 +56,7 @@ def test_the_three_uses_of_the_first_version(laptop: Laptop, task: str, when: st
 
 
 def test_a_message_is_optional_and_the_options_name_the_same_things(laptop: Laptop) -> None:
-    laptop.call("agents", "add", "@a", "--command", "true")
+    laptop.add_agent("@a", "true")
     with_message = laptop.json("create", "@a", "Task", "Is / above 80 %?", "weekly")
     assert (with_message["message"], with_message["due"]) == ("Is / above 80 %?", "weekly")
     named = laptop.json("create", "Task", "--to", "@a", "--due", "2w", "--message", "more")
@@ -68,7 +68,7 @@ def test_a_message_is_optional_and_the_options_name_the_same_things(laptop: Lapt
 def test_what_the_agent_is_told(laptop: Laptop, tmp_path: Path) -> None:
     told = tmp_path / "told.json"
     script = f'cat > {told}; echo $FOLLOWUPS_RUN_ID; test -n "$FOLLOWUPS_RUN_TOKEN"'
-    laptop.call("agents", "add", "@echo", "--command", "sh", "-c", script)
+    laptop.add_agent("@echo", "sh", "-c", script)
     made = laptop.json("create", "@echo", "Tell me", "in 1 second")
     [run] = laptop.json("run-due", "--at", later(minutes=5))["ran"]
     assert run["outcome"] == "succeeded" and run["summary"] == run["id"]
@@ -84,36 +84,36 @@ def test_an_agent_that_creates_and_fires_makes_no_cascade(laptop: Laptop) -> Non
         f"{followups} --json create @nested 'Child task' 'in 1 second' || exit 9; "
         f"{followups} run-due && exit 8; {followups} dev --port 0 && exit 7; exit 0"
     )
-    laptop.call("agents", "add", "@nested", "--command", "sh", "-c", script)
+    laptop.add_agent("@nested", "sh", "-c", script)
     made = laptop.json("create", "@nested", "Parent task", "in 1 second")
     ran = laptop.json("run-due", "--at", later(minutes=1))["ran"]
     assert [run["task"] for run in ran] == ["Parent task"]
     assert ran[0]["outcome"] == "succeeded"
-    [child] = laptop.json("list")["follow_ups"]
+    [child] = laptop.client.pages("open")
     assert (child["parent"], child["root"], child["depth"]) == (ran[0]["id"], made["id"], 1)
     assert datetime.fromisoformat(child["due_at"]) - datetime.now(UTC) > timedelta(minutes=4)
 
 
 def test_a_failing_agent_is_tried_again_and_reported_once(laptop: Laptop) -> None:
-    laptop.call("agents", "add", "@bad", "--max-attempts", "2", "--command", "sh", "-c", "echo no luck >&2; exit 3")
+    laptop.add_agent("@bad", "sh", "-c", "echo no luck >&2; exit 3", max_attempts=2)
     made = laptop.json("create", "@bad", "Try", "in 1 second")
     laptop.call("run-due", "--at", later(minutes=1))
     assert laptop.mails() == []
-    assert laptop.json("show", made["id"])["status"] == "scheduled"
+    assert laptop.status(made["id"]) == "scheduled"
     laptop.call("run-due", "--at", later(hours=2))
-    assert laptop.json("show", made["id"])["status"] == "failed"
+    assert laptop.status(made["id"]) == "failed"
     [mail] = laptop.mails()
     assert "no luck" in mail.read_text()
 
 
 def test_stopped_means_nothing_starts(laptop: Laptop) -> None:
-    laptop.call("agents", "add", "@a", "--command", "true")
+    laptop.add_agent("@a", "true")
     laptop.call("create", "@a", "Task", "in 1 second")
     laptop.call("pause", "--all", "--reason", "maintenance")
     stopped = laptop.call("run-due", "--at", later(minutes=1))
     assert "maintenance" in stopped.stderr
     assert "maintenance" in laptop.call("list").stderr
-    assert laptop.json("list")["follow_ups"][0]["status"] == "scheduled"
+    assert laptop.client.pages("open")[0]["status"] == "scheduled"
     laptop.call("resume", "--all")
     assert len(laptop.json("run-due", "--at", later(minutes=1))["ran"]) == 1
 
@@ -121,14 +121,14 @@ def test_stopped_means_nothing_starts(laptop: Laptop) -> None:
 def test_ten_at_once_over_fifty_due_run_each_once_and_never_over_the_cap(laptop: Laptop, tmp_path: Path) -> None:
     log = tmp_path / "log"
     script = f"echo start >> {log}; sleep 0.05; echo end >> {log}"
-    laptop.call("agents", "add", "@five", "--max-concurrency", "5", "--command", "sh", "-c", script)
+    laptop.add_agent("@five", "sh", "-c", script, max_concurrency=5)
     laptop.create_many(50, agent="@five")
     at = later(minutes=1)
     with ThreadPoolExecutor(10) as pool:
         ran = [run for done in pool.map(lambda _: laptop.json("run-due", "--at", at), range(10)) for run in done["ran"]]
     assert len(ran) == 50
     assert len({run["id"] for run in ran}) == 50
-    assert {it["status"] for it in laptop.json("list", "--all")["follow_ups"]} == {"done"}
+    assert {it["status"] for it in laptop.client.pages("all")} == {"done"}
     alive = most = 0
     for line in log.read_text().split():
         alive += 1 if line == "start" else -1
@@ -138,15 +138,15 @@ def test_ten_at_once_over_fifty_due_run_each_once_and_never_over_the_cap(laptop:
 
 
 def test_forty_at_once_with_nothing_due_start_nothing(laptop: Laptop) -> None:
-    laptop.call("agents", "add", "@a", "--command", "true")
+    laptop.add_agent("@a", "true")
     laptop.call("create", "@a", "Later", "7d")
     hooks = [laptop.start("run-due") for _ in range(40)]
     assert {hook.communicate(timeout=60) for hook in hooks} == {("Nothing is due.\n", "")}
-    assert laptop.json("list")["follow_ups"][0]["status"] == "scheduled"
+    assert laptop.client.pages("open")[0]["status"] == "scheduled"
 
 
 def test_dev_runs_what_is_due_and_ends_cleanly(laptop: Laptop) -> None:
-    laptop.call("agents", "add", "@a", "--command", "echo", "hello")
+    laptop.add_agent("@a", "echo", "hello")
     laptop.call("create", "@a", "Say hello", "in 1 second")
     dev = laptop.start("dev", "--port", "0")
     try:
@@ -163,7 +163,7 @@ def test_dev_runs_what_is_due_and_ends_cleanly(laptop: Laptop) -> None:
 def test_a_killed_dev_leaves_one_recorded_outcome(laptop: Laptop, tmp_path: Path) -> None:
     count, go = tmp_path / "count", tmp_path / "go"
     script = f"echo run >> {count}; while [ ! -e {go} ]; do sleep 0.05; done"
-    laptop.call("agents", "add", "@slow", "--command", "sh", "-c", script)
+    laptop.add_agent("@slow", "sh", "-c", script)
     made = laptop.json("create", "@slow", "Slow", "in 1 second")
     dev = laptop.start("dev", "--port", "0")
     _until(count.exists)
@@ -172,14 +172,12 @@ def test_a_killed_dev_leaves_one_recorded_outcome(laptop: Laptop, tmp_path: Path
 
     # The agent lives on and holds the lease's lock: its run must not be ended, nor started again, before it is gone.
     assert laptop.json("run-due", "--at", later(minutes=1))["ran"] == []
-    assert laptop.json("show", made["id"])["status"] == "running"
+    assert laptop.status(made["id"]) == "running"
     go.touch()
-    _until(
-        lambda: laptop.json("run-due", "--at", later(minutes=1)) is not None and _status(laptop, made["id"]) != "running"
-    )
+    _until(lambda: laptop.json("run-due", "--at", later(minutes=1)) is not None and laptop.status(made["id"]) != "running")
 
-    assert _status(laptop, made["id"]) == "failed"
-    [run] = laptop.json("runs", made["id"])["runs"]
+    assert laptop.status(made["id"]) == "failed"
+    [run] = laptop.client.of(made["id"], "/runs").body["runs"]
     assert (run["outcome"], run["report"]["status"]) == ("unknown", "sent")
     assert count.read_text().split() == ["run"]
     assert len(laptop.mails()) == 1
@@ -187,10 +185,6 @@ def test_a_killed_dev_leaves_one_recorded_outcome(laptop: Laptop, tmp_path: Path
 
 def later(**time_: int) -> str:
     return (datetime.now(UTC) + timedelta(**time_)).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _status(laptop: Laptop, name: str) -> str:
-    return str(laptop.json("show", name)["status"])
 
 
 def _until(condition: object, seconds: float = 20) -> None:

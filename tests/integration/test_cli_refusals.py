@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from followups.cli.client import Problem
 from tests.support.laptop import Laptop
 
 REFUSED = [
@@ -42,6 +43,8 @@ REFUSED = [
     (["nonsense"], "nonsense"),
 ]
 
+CHECK = {"agent": "@checklist", "task": "x", "message": "disk / < 99%", "due": "1d"}
+
 
 @pytest.mark.parametrize(("words", "said"), REFUSED, ids=lambda it: " ".join(it)[:40] if isinstance(it, list) else "")
 def test_a_refusal_is_one_line_and_exit_code_2(laptop: Laptop, words: list[str], said: str) -> None:
@@ -50,7 +53,7 @@ def test_a_refusal_is_one_line_and_exit_code_2(laptop: Laptop, words: list[str],
     assert refused.stderr.count("\n") == 1
     assert refused.stdout == ""
     if laptop.home.exists():
-        assert laptop.json("list", "--all")["follow_ups"] == []
+        assert laptop.client.pages("all") == []
 
 
 def test_json_gives_one_document_for_a_refusal_too(laptop: Laptop) -> None:
@@ -91,7 +94,7 @@ def test_a_port_in_use_is_said(laptop: Laptop) -> None:
 
 
 def test_a_reader_that_goes_away_makes_no_noise(laptop: Laptop) -> None:
-    laptop.call("create", "@checklist", "x", "disk / < 99%", "1d")
+    laptop.client.create(CHECK, None)
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run(
@@ -103,7 +106,7 @@ def test_a_reader_that_goes_away_makes_no_noise(laptop: Laptop) -> None:
 
 
 def test_run_due_imports_neither_api_nor_aws(laptop: Laptop) -> None:
-    laptop.call("create", "@checklist", "x", "disk / < 99%", "1d")
+    laptop.client.create(CHECK, None)
     code = "import sys\nfrom followups.cli.main import _run\n_run(['run-due'])\nprint(sorted(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], env=laptop.environ(), capture_output=True, text=True, check=True)
     assert "Nothing is due." in done.stdout
@@ -129,22 +132,17 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160k", "tmpfs", disk], capture_output=True).returncode:
         pytest.skip("this user may not mount a small disk")
     yield disk
-    subprocess.run(["umount", disk], check=True)
+    # Lazily: this process's own connection to the store is still open.
+    subprocess.run(["umount", "--lazy", disk], check=True)
 
 
 def test_a_full_disk_is_said_and_nothing_is_half_written(tiny_disk: Path) -> None:
     laptop = Laptop(tiny_disk)
-    laptop.call("agents", "add", "@a", "--command", "true")
-    made = 0
-    while (done := _create(laptop)).returncode == 0:
-        made += 1
-        assert made < 50, "the disk never filled up"
-    assert done.returncode == 1
-    assert "is full; nothing was written" in done.stderr
+    laptop.add_agent("@a", "true")
+    wish, made = {"agent": "@a", "task": "x" * 7_900, "due": "7d"}, 0
+    with pytest.raises(Problem, match="store_full"):
+        while laptop.client.create(wish, None):
+            made += 1
+            assert made < 50, "the disk never filled up"
+    assert "is full; nothing was written" in laptop.call("create", "@a", "x" * 7_900, "7d", code=1).stderr
     assert len(laptop.json("list")["follow_ups"]) == made > 0
-
-
-def _create(laptop: Laptop) -> "subprocess.CompletedProcess[str]":
-    process = laptop.start("create", "@a", "x" * 7_900, "7d")
-    out, err = process.communicate(timeout=60)
-    return subprocess.CompletedProcess((), process.returncode, out, err)

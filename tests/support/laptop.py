@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +45,21 @@ class Laptop:
         """Runs the command with --json and gives its one document."""
         return json.loads(self.call("--json", *words, code=code, **more).stdout)
 
-    def create_many(self, count: int, *, agent: str, due: str = "in 1 second") -> None:
-        """Creates follow-ups in this process: fifty commands would take fifty starts."""
+    @cached_property
+    def client(self) -> Client:
+        """The same store through the same routes, in this process: to prepare and to check, without a start each time."""
         handler = bootstrap.laptop_api(self.home, LaptopConfig(timezone="UTC"))
-        client = Client(InProcess(handler, bootstrap.laptop_user(), SystemClock().now), None)
+        return Client(InProcess(handler, bootstrap.laptop_user(), SystemClock().now), None)
+
+    def create_many(self, count: int, *, agent: str, due: str = "in 1 second") -> None:
         for number in range(count):
-            client.create({"agent": agent, "task": f"Task {number}", "due": due}, None)
+            self.client.create({"agent": agent, "task": f"Task {number}", "due": due}, None)
+
+    def add_agent(self, name: str, *command: str, **more: Any) -> None:
+        self.client.agent(name, "PUT", {"kind": "command", "command": command, **more})
+
+    def status(self, follow_up_id: str) -> str:
+        return str(self.client.of(follow_up_id).body["status"])
 
     def mails(self) -> list[Path]:
         return sorted((self.home / "outbox").glob("*.eml"))

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from followups import config
-from followups.adapters.leases import FileLeases
 from followups.adapters.local import NoLeases, NoQueue, SystemChance, SystemClock, secret_file
 from followups.config import LaptopConfig, LaptopEnvironment
 from followups.domain.errors import StoreError
@@ -48,7 +47,7 @@ def laptop_store(home: Path) -> Store:
 def laptop_api(home: Path, settings: LaptopConfig) -> Handler:
     """Gives the API's handler over the laptop's store, for the command line and for `followups dev`."""
     from followups.api.app import api
-    from followups.api.routes import Service
+    from followups.api.service import Service
 
     world = _laptop_world(laptop_store(home), NoQueue(), NoLeases(), settings, SystemClock())
     service = Service(
@@ -61,6 +60,7 @@ def laptop_parts(env: LaptopEnvironment, settings: LaptopConfig, *, store: Store
     """Gives the laptop's engine: the handlers over its store, its agents and its mail."""
     from followups.adapters.agents.checklist import ChecklistAgent
     from followups.adapters.agents.command import CommandAgent
+    from followups.adapters.leases import FileLeases
     from followups.handlers.queue import reporter, runner
     from followups.handlers.sweeper import sweeper
     from followups.local.runtime import LocalQueue, Parts
@@ -112,9 +112,11 @@ def _stderr_log(word: str, facts: Mapping[str, Any]) -> None:
 def lambda_api() -> Handler:
     """Gives the API function's handler. Raises ConfigError naming each variable that is wrong."""
     from followups.api.app import api
-    from followups.api.routes import Service
+    from followups.api.routes import load_writes
+    from followups.api.service import Service
     from followups.lambda_settings import ApiSettings
 
+    load_writes()
     settings = ApiSettings.load(config.environment())
     queue = _sqs(settings.start_queue_url, None)
     limits = Limits(look_ahead=timedelta(seconds=settings.look_ahead_seconds), claim_at_birth=True)

@@ -7,7 +7,8 @@ from typing import Any
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
 from followups.api.problems import HttpProblem, bug, problem, store_problem
-from followups.api.routes import ROUTES, Route, Service, path_values
+from followups.api.routes import ROUTES, path_values
+from followups.api.service import Route, Service
 from followups.domain.errors import Refused, StoreError
 from followups.handlers import Context, Event, Handler, Log, silent
 

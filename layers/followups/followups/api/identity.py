@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from followups.api.body import header
+from followups.api.request import header
 from followups.domain.errors import Unauthenticated
 from followups.domain.lineage import read_run_token
 from followups.usecases.manage import Asker

@@ -1,0 +1,92 @@
+"""The routes that look: each calls one use case, and answers with what it gave. They need no models of bodies."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from followups import __version__
+from followups.api import cursor, request, views
+from followups.api.problems import answer
+from followups.api.service import Answer, Service, asker, one
+from followups.domain.entities import FollowUp
+from followups.domain.status import OPEN, Status
+from followups.usecases import manage, registry
+from followups.usecases.manage import Asker
+from followups.usecases.world import World
+
+_RUNS = 100
+_GROUPS = ("open", "closed", "all")
+
+
+def list_(service: Service, event: Mapping[str, Any], _path: dict[str, str]) -> Answer:
+    query = event.get("queryStringParameters") or {}
+    status, limit, who = query.get("status", "open"), request.page_size(event), asker(service, event)
+    known = (*_GROUPS, *(s.value for s in Status))
+    if status not in known:
+        raise request.wrong_field("status", f"{status[:20]!r} is none of {', '.join(known)}")
+    scope = f"{who.owner}\n{status}"
+    after = cursor.read(query["cursor"], scope, service.secrets) if "cursor" in query else None
+    group = status if status in _GROUPS else ("open" if status in OPEN else "closed")
+    found, after = _page(service.world, who, status, group, after, limit)
+    signed = None if after is None else cursor.sign(after, scope, service.secrets[0])
+    return answer(200, views.Page(found, signed).to_json())
+
+
+def get(service: Service, event: Mapping[str, Any], path: dict[str, str]) -> Answer:
+    return one(manage.get(service.world, asker(service, event), path["id"]))
+
+
+def runs(service: Service, event: Mapping[str, Any], path: dict[str, str]) -> Answer:
+    who = asker(service, event)
+    found = manage.runs(service.world, who, path["id"], limit=_RUNS)
+    live = views.follow_up(manage.get(service.world, who, path["id"]))["run"]
+    return answer(200, {"runs": [views.run(it) for it in found], "live": live})
+
+
+def get_run(service: Service, event: Mapping[str, Any], path: dict[str, str]) -> Answer:
+    it = manage.get_run(service.world, asker(service, event), path["id"])
+    return answer(200, views.run(it) | {"report_text": it.report})
+
+
+def get_report(service: Service, event: Mapping[str, Any], path: dict[str, str]) -> Answer:
+    from followups.domain.report import compose  # A laptop's `list` does not wait for it.
+
+    it = manage.get_run(service.world, asker(service, event), path["id"])
+    report = compose(it)
+    content = {"subject": report.subject, "text": report.text, "html": report.html}
+    return answer(200, {"run": views.run(it), **content})
+
+
+def list_agents(service: Service, event: Mapping[str, Any], _path: dict[str, str]) -> Answer:
+    asker(service, event)
+    return answer(200, {"agents": [views.agent(it) for it in registry.list_agents(service.world)]})
+
+
+def get_agent(service: Service, event: Mapping[str, Any], path: dict[str, str]) -> Answer:
+    asker(service, event)
+    return answer(200, views.agent(registry.get_agent(service.world, path["name"])))
+
+
+def get_control(service: Service, event: Mapping[str, Any], _path: dict[str, str]) -> Answer:
+    asker(service, event)
+    return answer(200, views.control(service.world.control()))
+
+
+def healthz(_service: Service, _event: Mapping[str, Any], _path: dict[str, str]) -> Answer:
+    return answer(200, {"status": "ok", "version": __version__})
+
+
+def _page(
+    world: World, who: Asker, status: str, group: str, after: str | None, limit: int
+) -> tuple[list[FollowUp], str | None]:
+    """Reads on until the page is full: a filter within a group leaves gaps."""
+    now = world.clock.now()
+    found: list[FollowUp] = []
+    while True:
+        items, after = world.store.list_follow_ups(who.owner, group=group, after=after, limit=limit - len(found))
+        found += [
+            it
+            for it in items
+            if (status in _GROUPS or it.status == status) and (it.expires_at is None or it.expires_at > now)
+        ]
+        if after is None or len(found) >= limit:
+            return found, after

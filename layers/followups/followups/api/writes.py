@@ -1,0 +1,102 @@
+"""The routes that change: each reads its body as a model, calls one use case, and answers with what it gave."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from followups.api import body, request, views
+from followups.api.problems import answer
+from followups.api.schemas import CreateFollowUp, EditFollowUp, Pause, PutAgent, PutControl
+from followups.api.service import Answer, Service, asker, etag, one, operator
+from followups.domain import when
+from followups.domain.addresses import is_allowed
+from followups.domain.editing import Patch
+from followups.domain.errors import Forbidden, Invalid
+from followups.domain.status import Status
+from followups.usecases import manage, registry
+from followups.usecases.manage import Request
+from followups.usecases.registry import Registration
+
+
+def create(service: Service, event: Mapping[str, Any], _path: dict[str, str]) -> Answer:
+    key = request.idempotency_key(event)
+    sent = body.read(event, CreateFollowUp)
+    if sent.due is None:
+        raise Invalid("due_required", f"say when: {when.EXAMPLES}", field="due")
+    _check_recipient(service, sent.report_to)
+    wanted = Request(
+        agent=sent.agent, task=sent.task, message=sent.message, when=sent.due, report_to=sent.report_to,
+        timezone=service.default_timezone if sent.timezone is None else sent.timezone, max_attempts=sent.max_attempts,
+    )  # fmt: skip
+    made = manage.create(
+        service.world, asker(service, event), wanted, idempotency_key=key, allow_commands=service.allow_commands
+    )
+    view = views.follow_up(made.follow_up) | {"understood": made.understood, "notes": list(made.notes)}
+    headers = etag(made.follow_up) | {"Location": f"/v1/follow-ups/{made.follow_up.id}"}
+    if made.replayed:
+        return answer(200, view, headers | {"Idempotent-Replayed": "true"})
+    return answer(201, view, headers)
+
+
+def edit(service: Service, event: Mapping[str, Any], path: dict[str, str]) -> Answer:
+    version, sent, who = request.if_match(event), body.read(event, EditFollowUp), asker(service, event)
+    if not sent.model_fields_set:
+        raise Invalid("validation_error", "name at least one field to change")
+    if sent.timezone is not None and sent.due is None:
+        raise Invalid("validation_error", "a new time zone needs the time said again, as `due`", field="timezone")
+    _check_recipient(service, sent.report_to)
+    due = None
+    if sent.due is not None:
+        zone = sent.timezone
+        if zone is None:
+            zone = manage.get(service.world, who, path["id"]).timezone
+        due = when.parse(sent.due, at=service.world.clock.now(), timezone=zone)
+    patch = Patch(task=sent.task, message=sent.message, when=due, report_to=sent.report_to, max_attempts=sent.max_attempts)
+    return one(manage.edit(service.world, who, path["id"], patch, version=version, allow_commands=service.allow_commands))
+
+
+def delete(service: Service, event: Mapping[str, Any], path: dict[str, str]) -> Answer:
+    cancelled = manage.cancel(service.world, asker(service, event), path["id"])
+    return one(cancelled, 202 if cancelled.status is Status.CANCELLING else 200)
+
+
+def run_now(service: Service, event: Mapping[str, Any], path: dict[str, str]) -> Answer:
+    return one(manage.run_now(service.world, asker(service, event), path["id"]), 202)
+
+
+def pause(service: Service, event: Mapping[str, Any], path: dict[str, str]) -> Answer:
+    sent = body.read_optional(event, Pause)
+    return one(manage.pause(service.world, asker(service, event), path["id"], sent.reason))
+
+
+def resume(service: Service, event: Mapping[str, Any], path: dict[str, str]) -> Answer:
+    return one(manage.resume(service.world, asker(service, event), path["id"]))
+
+
+def put_agent(service: Service, event: Mapping[str, Any], path: dict[str, str]) -> Answer:
+    operator(service, event)
+    sent = body.read(event, PutAgent)
+    if not service.allow_commands:
+        raise Invalid("unknown_kind", "command agents run on a laptop only", field="kind")
+    wanted = Registration(
+        kind=sent.kind, command=tuple(sent.command), timeout_s=sent.timeout_s, max_concurrency=sent.max_concurrency,
+        rerun_safe=sent.rerun == "safe", max_attempts=sent.max_attempts,
+    )  # fmt: skip
+    return answer(200, views.agent(registry.put_agent(service.world, path["name"], wanted)))
+
+
+def remove_agent(service: Service, event: Mapping[str, Any], path: dict[str, str]) -> Answer:
+    operator(service, event)
+    registry.remove_agent(service.world, path["name"])
+    return answer(200, {"name": path["name"], "removed": True})
+
+
+def put_control(service: Service, event: Mapping[str, Any], _path: dict[str, str]) -> Answer:
+    operator(service, event)
+    sent = body.read(event, PutControl)
+    return answer(200, views.control(registry.switch(service.world, stopped=sent.stopped, reason=sent.reason)))
+
+
+def _check_recipient(service: Service, address: str | None) -> None:
+    if address is not None and not is_allowed(address, service.recipients):
+        detail = f"{address[:80]} is not on this installation's list of recipients; an operator can add it"
+        raise Forbidden("recipient_not_allowed", detail, field="report_to")
