@@ -111,7 +111,7 @@ def test_any_time_of_a_file_has_an_age(agent: ChecklistAgent, tmp_path: Path, st
     [
         ("http http://a..b/ is 200", "label"),
         ("file ~no-such-user/x exists", "home directory"),
-        ("file '/a\0b' exists", "null byte"),
+        ("file '/a\0b' exists", "null "),
         ("command 'a\0b'", "null byte"),
         (f"file /{'x' * 300} is missing", "too long"),
         ("disk /no/such/folder < 50%", "No such file"),

@@ -73,20 +73,18 @@ def from_item(item: Mapping[str, Any]) -> Entity:
     if kind is None:
         raise UnreadableItem(f"{_name(item)} is of unknown type {name[:40]!r}")
     readers = _readers(name)
-    if unknown := sorted(set(item) - set(readers) - _DERIVED):
+    if unknown := sorted(item.keys() - readers.keys() - _DERIVED):
         raise UnreadableItem(f"{_name(item)} has fields this version does not know: {', '.join(unknown)[:100]}")
-    if missing := sorted(_NEEDED & set(readers) - set(item)):
+    if missing := sorted((_NEEDED & readers.keys()) - item.keys()):
         raise UnreadableItem(f"{_name(item)} lacks {', '.join(missing)}")
-    values: dict[str, Any] = {}
-    for field, (read, optional) in readers.items():
-        # DynamoDB's TTL wants whole seconds; the text beside them has the milliseconds.
-        raw = item.get("expires_at_text", item.get(field)) if field == "expires_at" else item.get(field)
-        if raw is None:
-            if optional:
-                values[field] = None
+    values: dict[str, Any] = {**_absent(name)}
+    for field, raw in item.items():
+        if field in _DERIVED or raw is None:
             continue
+        # DynamoDB's TTL wants whole seconds; the text beside them has the milliseconds.
+        raw = item.get("expires_at_text", raw) if field == "expires_at" else raw
         try:
-            values[field] = read(raw)
+            values[field] = readers[field](raw)
         except (TypeError, ValueError, OverflowError) as error:
             raise UnreadableItem(f"{_name(item)} has a wrong {field}: {raw!r:.60}") from error
     try:
@@ -116,13 +114,19 @@ def _name(item: Mapping[str, Any]) -> str:
 
 
 @cache
-def _readers(name: str) -> dict[str, tuple[Callable[[Any], Any], bool]]:
-    """Gives for each field of a type its reader, and whether it may be missing."""
-    kind = KINDS[name]
-    hints = get_type_hints(kind)
-    readers = {it.name: (_reader(hints[it.name]), type(None) in get_args(hints[it.name])) for it in fields(kind)}
+def _readers(name: str) -> dict[str, Callable[[Any], Any]]:
+    """Gives the reader of each field of a type."""
+    hints = get_type_hints(KINDS[name])
+    readers = {it.name: _reader(hints[it.name]) for it in fields(KINDS[name])}
     # What the index orders by is what counts: who moves an item by hand in the console writes this number.
-    return readers | ({"wake_at": (_from_epoch_ms, True)} if "wake_at" in readers else {})
+    return readers | ({"wake_at": _from_epoch_ms} if "wake_at" in readers else {})
+
+
+@cache
+def _absent(name: str) -> dict[str, None]:
+    """Gives the fields of a type that may be missing, as they are then."""
+    hints = get_type_hints(KINDS[name])
+    return {it.name: None for it in fields(KINDS[name]) if type(None) in get_args(hints[it.name])}
 
 
 def _reader(hint: Any) -> Callable[[Any], Any]:
