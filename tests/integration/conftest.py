@@ -23,6 +23,11 @@ def ministack_client(ministack_url: str) -> Any:
     return dynamodb_client(ministack_url)
 
 
+@pytest.fixture(scope="session")
+def light_client(ministack_url: str) -> Any:
+    return dynamodb_client(ministack_url, light=True)
+
+
 @pytest.fixture
 def sqlite_bed(tmp_path: Path) -> SQLiteBed:
     return SQLiteBed(tmp_path / "followups.db")
@@ -31,13 +36,13 @@ def sqlite_bed(tmp_path: Path) -> SQLiteBed:
 @pytest.fixture(params=["sqlite", "moto", "ministack"])
 def bed(request: pytest.FixtureRequest) -> Iterator[Bed]:
     """Each store in turn, empty: the contract holds for all of them."""
-    yield from _bed(request)
+    yield from _bed(request, "ministack_client")
 
 
 @pytest.fixture(params=["sqlite", "ministack"])
 def server_bed(request: pytest.FixtureRequest) -> Iterator[Bed]:
     """Those for races and many items. moto is not atomic under threads, and reads the whole table for each query."""
-    yield from _bed(request)
+    yield from _bed(request, "light_client")
 
 
 @pytest.fixture
@@ -45,11 +50,11 @@ def store(bed: Bed) -> Store:
     return bed.open()
 
 
-def _bed(request: pytest.FixtureRequest) -> Iterator[Bed]:
+def _bed(request: pytest.FixtureRequest, client: str) -> Iterator[Bed]:
     if request.param == "sqlite":
         yield request.getfixturevalue("sqlite_bed")
     elif request.param == "ministack":
-        yield DynamoDBBed(request.getfixturevalue("ministack_client"))
+        yield DynamoDBBed(request.getfixturevalue(client))
     else:
         with moto_bed() as bed:
             yield bed

@@ -21,6 +21,7 @@ class _Line(str):
     `=?utf-8?q?=0D=0ABcc:_…?=` becomes a header of its own, and one good address two.
     """
 
+    #: The header's. A value that knows it is stored and folded as it says itself (`email.policy.EmailPolicy`).
     name: str
 
     def fold(self, *, policy: Policy) -> str:
