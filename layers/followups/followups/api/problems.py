@@ -1,10 +1,9 @@
 """Errors as `application/problem+json` (RFC 9457)."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
-
-from aws_lambda_powertools.event_handler import Response
 
 from followups.domain.errors import Refused, StoreBusy, StoreError, StoreFull
 
@@ -28,6 +27,19 @@ _TITLES = {
 HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is answered: the status, the body as text, and the headers."""
+
+    status: int
+    body: str
+    headers: Mapping[str, str]
+
+    def to_event(self) -> dict[str, Any]:
+        """Gives the answer as an HTTP API takes it from a function, payload format 2.0."""
+        return {"statusCode": self.status, "headers": dict(self.headers), "body": self.body, "isBase64Encoded": False}
+
+
 class HttpProblem(Refused):
     """A refusal that only HTTP knows: of the transport, not of the domain."""
 
@@ -46,13 +58,13 @@ class HttpProblem(Refused):
         self.headers = headers or {}
 
 
-def answer(status: int, body: Any, headers: dict[str, str] | None = None) -> Response[str]:
+def answer(status: int, body: Any, headers: dict[str, str] | None = None) -> Answer:
     """Gives a JSON answer with our security headers."""
     content = json.dumps(body, ensure_ascii=False)
-    return Response(status, content_type="application/json", body=content, headers=HEADERS | (headers or {}))
+    return Answer(status, content, {"Content-Type": "application/json"} | HEADERS | (headers or {}))
 
 
-def problem(error: Refused, instance: str) -> Response[str]:
+def problem(error: Refused, instance: str) -> Answer:
     """Gives a refusal as problem+json; `instance` is the path that was asked."""
     errors = list(error.errors) if isinstance(error, HttpProblem) else []
     if not errors and error.field:
@@ -61,13 +73,13 @@ def problem(error: Refused, instance: str) -> Response[str]:
     return _problem(error.http_status, error.code, error.detail, instance, errors, headers)
 
 
-def store_problem(error: StoreError, instance: str) -> Response[str]:
+def store_problem(error: StoreError, instance: str) -> Answer:
     """Gives a store's failure as 503: nothing was written, and trying again is right if it was only busy."""
     code = {StoreBusy: "try_again", StoreFull: "store_full"}.get(type(error), "store_unusable")
     return _problem(503, code, str(error), instance, [], {"Retry-After": "2" if code == "try_again" else "60"})
 
 
-def bug(instance: str) -> Response[str]:
+def bug(instance: str) -> Answer:
     """Gives a 500 that tells nothing of our insides."""
     detail = "something went wrong on our side; nothing is known to have been written"
     return _problem(500, "internal_error", detail, instance, [], {})
@@ -75,7 +87,7 @@ def bug(instance: str) -> Response[str]:
 
 def _problem(
     status: int, code: str, detail: str, instance: str, errors: list[dict[str, str]], headers: dict[str, str]
-) -> Response[str]:
+) -> Answer:
     body = {
         "type": _BASE + code,
         "title": _TITLES.get(status, "Refused"),
@@ -85,9 +97,5 @@ def _problem(
         "instance": instance,
         "errors": errors,
     }
-    return Response(
-        status,
-        content_type="application/problem+json",
-        body=json.dumps(body, ensure_ascii=False),
-        headers=HEADERS | headers,
-    )
+    content = json.dumps(body, ensure_ascii=False)
+    return Answer(status, content, {"Content-Type": "application/problem+json"} | HEADERS | headers)

@@ -5,8 +5,8 @@ from typing import Any
 
 from followups import __version__
 from followups.api import cursor, request, views
-from followups.api.problems import answer
-from followups.api.service import Answer, Service, asker, one
+from followups.api.problems import Answer, answer
+from followups.api.service import Service, asker, one
 from followups.domain.entities import FollowUp
 from followups.domain.status import OPEN, Status
 from followups.usecases import manage, registry

@@ -1,12 +1,14 @@
 """The table of routes."""
 
+import re
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 from urllib.parse import unquote
 
 from followups.api import reads
-from followups.api.service import Answer, Route, Service
+from followups.api.problems import Answer, HttpProblem
+from followups.api.service import Route, Service
 
 
 def load_writes() -> Any:
@@ -46,6 +48,20 @@ ROUTES: tuple[tuple[str, str, Route], ...] = (
 )
 
 
-def path_values(values: Mapping[str, str]) -> dict[str, str]:
-    """Gives a path's parameters, decoded: `%40backup` is `@backup`."""
-    return {name: unquote(value) for name, value in values.items()}
+_PATTERNS = [(verb, re.compile(re.sub(r"<(\w+)>", r"(?P<\1>[^/]+)", path)), route) for verb, path, route in ROUTES]
+
+
+def find(method: str, path: str) -> tuple[Route, dict[str, str]]:
+    """Gives the route of a request and its path's parameters, decoded: `%40backup` is `@backup`.
+
+    Raises HttpProblem 404, or 405 with the methods that the path takes.
+    """
+    there = [(verb, found, route) for verb, pattern, route in _PATTERNS if (found := pattern.fullmatch(path))]
+    for verb, found, route in there:
+        if verb == method:
+            return route, {name: unquote(value) for name, value in found.groupdict().items()}
+    if not there:
+        raise HttpProblem(404, "not_found", f"there is nothing at {path[:100]}")
+    allowed = ", ".join(sorted({verb for verb, _, _ in there}))
+    detail = f"{path[:100]} answers {allowed}"
+    raise HttpProblem(405, "method_not_allowed", detail, headers={"Allow": allowed})

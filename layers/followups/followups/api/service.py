@@ -4,10 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aws_lambda_powertools.event_handler import Response
-
 from followups.api import identity, views
-from followups.api.problems import answer
+from followups.api.problems import Answer, answer
 from followups.domain.entities import FollowUp
 from followups.domain.errors import Forbidden
 from followups.usecases import manage
@@ -29,7 +27,6 @@ class Service:
     recipients: tuple[str, ...] = ("*",)
 
 
-Answer = Response[str]
 Route = Callable[[Service, Mapping[str, Any], dict[str, str]], Answer]
 
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from followups.api import body, request, views
-from followups.api.problems import answer
+from followups.api.problems import Answer, answer
 from followups.api.schemas import CreateFollowUp, EditFollowUp, Pause, PutAgent, PutControl
-from followups.api.service import Answer, Service, asker, etag, one, operator
+from followups.api.service import Service, asker, etag, one, operator
 from followups.domain import when
 from followups.domain.addresses import is_allowed
 from followups.domain.editing import Patch
