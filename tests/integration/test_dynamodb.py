@@ -117,3 +117,11 @@ def test_whatever_is_damaged_is_found_counted_and_leaves_the_index_in_the_end(
         store.commit(SetAside(found.key, found.version, later(hours=2) if poison < 4 else None))
     assert list(store.due(later(days=999))) == []
     assert not {"wake_at", "wake_at_text", "wake_shard"} & set(bed.items()[bad.key])
+
+
+def test_the_count_of_an_hour_is_forgotten_by_the_tables_ttl(bed: DynamoDBBed, store: DynamoDBStore) -> None:
+    hour = ids.hour_key("ada", later())
+    store.commit(Spend(hour, 1, 5, expires_at=later(days=1)))
+    store.commit(Spend(hour, 1, 5, expires_at=later(days=1, seconds=9)))
+    assert bed.items()[hour]["expires_at"] == later(days=1, seconds=9).timestamp()
+    assert bed.items()[hour]["spent"] == 2

@@ -16,6 +16,7 @@ from followups.local.server import same_user
 from followups.usecases import manage
 from followups.usecases.abandoned import end_abandoned
 from followups.usecases.manage import Request
+from tests.support.clock import START
 from tests.support.laptop import Laptop
 from tests.support.world import ME, Bench
 
@@ -92,6 +93,23 @@ def test_a_key_is_free_again_when_its_follow_up_is_forgotten(bench: Bench) -> No
     assert not again.replayed
     assert manage.get(bench.world, ME, first.follow_up.id).status is Status.SCHEDULED
     assert again.follow_up.due_at - first.follow_up.due_at == timedelta(days=91)
+
+
+def test_what_is_beyond_the_hours_runs_waits_for_the_next_hour(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "hour.db", runs_per_hour=2)
+    made = [bench.create() for _ in range(3)]
+    for _ in range(59):
+        bench.clock.advance(minutes=1)
+        bench.sweep()
+        bench.run_all()
+    [last] = [now for it in made if (now := bench.now(it)).status is not Status.DONE]
+    assert last.blocked_reason == "this hour's 2 runs are spent: that many may be started for one owner"
+    assert last.attempt == 0
+    assert last.wake_at is not None
+    assert timedelta(hours=1) < last.wake_at - START <= timedelta(hours=1, minutes=1)
+    bench.clock.advance(minutes=2)
+    bench.sweep()
+    assert bench.run_all() == ["finished"]
 
 
 SOCKETS = """  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode

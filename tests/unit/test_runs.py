@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from followups.domain import ids, retry, runs
-from followups.domain.changes import Change, FreeSlot, TakeSlot
+from followups.domain.changes import Change, FreeSlot, Spend, TakeSlot
 from followups.domain.contract import Done, Pending
 from followups.domain.entities import FollowUp
 from followups.domain.errors import IllegalTransition
+from followups.domain.ids import Key
 from followups.domain.moves import RETENTION
 from followups.domain.status import Outcome, ReportStatus, Status
 from tests.support.clock import START
@@ -47,6 +48,15 @@ def test_a_start_counts_the_attempt_before_the_work_and_takes_both_slots_with_it
     assert others(decision) == [
         TakeSlot(ids.agent_slots_key("@backup"), member, 4), TakeSlot(ids.ALL_SLOTS_KEY, member, 5),
     ]  # fmt: skip
+
+
+def test_a_start_spends_one_of_its_owners_runs_of_the_hour() -> None:
+    last = START.replace(minute=59, second=59)
+    *_, spend = runs.start(
+        claimed(), agent(), at=last, write_id="w", deadline=later(hours=1), lease_until=later(hours=1), lease_holder=None,
+        global_cap=5, runs_per_hour=7,
+    )  # fmt: skip
+    assert spend == Spend(Key("OWNER#ada", "HOUR#2026-11-24T12"), 1, 7, expires_at=last + timedelta(days=1))
 
 
 @pytest.mark.parametrize("status", [it for it in S if it not in (S.CLAIMED, S.RUNNING)])

@@ -83,7 +83,7 @@ def laptop_parts(env: LaptopEnvironment, settings: LaptopConfig, *, store: Store
 
 
 def _laptop_world(store: Store, queue: Queue, leases: Leases, settings: LaptopConfig, clock: Clock) -> World:
-    limits = replace(_LAPTOP_LIMITS, global_cap=settings.cap)
+    limits = replace(_LAPTOP_LIMITS, global_cap=settings.cap, runs_per_hour=settings.runs_per_hour)
     return World(store=store, queue=queue, clock=clock, chance=SystemChance(), leases=leases, limits=limits)
 
 
@@ -150,6 +150,7 @@ def lambda_runner() -> Handler:
     settings = RunnerSettings.load(config.environment())
     limits = Limits(
         global_cap=settings.global_cap,
+        runs_per_hour=settings.runs_per_hour,
         reserve=timedelta(seconds=settings.reserve_seconds),
         lease_margin=timedelta(seconds=settings.lease_margin_seconds),
     )

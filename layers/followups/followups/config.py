@@ -25,6 +25,7 @@ from followups.domain.when import find_zone
 
 CONFIG_FILE = "config.json"
 MAX_CAP = 100
+MAX_RUNS_PER_HOUR = 100_000
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -58,6 +59,8 @@ class LaptopConfig:
     timezone: str
     #: Agents alive at once, 1 to 100.
     cap: int = 2
+    #: Runs that may be started in an hour; 0: as many as there are.
+    runs_per_hour: int = 0
 
 
 def read_environment(environ: Mapping[str, str]) -> LaptopEnvironment:
@@ -183,11 +186,17 @@ def _check_cap(value: object) -> str | None:
     return None if fits else f"write a whole number from 1 to {MAX_CAP}"
 
 
+def _check_runs_per_hour(value: object) -> str | None:
+    fits = type(value) is int and 0 <= value <= MAX_RUNS_PER_HOUR
+    return None if fits else f"write a whole number from 1 to {MAX_RUNS_PER_HOUR}, or 0 for no limit"
+
+
 _CHECKS: dict[str, Callable[[object], str | None]] = {
     "report_to": _check_address,
     "sender": _check_address,
     "timezone": _check_zone,
     "cap": _check_cap,
+    "runs_per_hour": _check_runs_per_hour,
 }
 
 

@@ -86,6 +86,7 @@ ReportQueueUrl = Annotated[
     str, _QueueUrl, Field(description="the URL of the reporter's queue, the stack's output ReportQueueUrl")
 ]
 GlobalCap = Annotated[int, _Whole, _between(1, 100, "how many agents may be alive at once")]
+RunsPerHour = Annotated[int, _Whole, _between(0, 100_000, "how many runs one owner may start in an hour, 0 for no limit")]
 #: Two ticks at least, so that one lost tick costs nothing; SQS delays a message by 900 s at most.
 LookAhead = Annotated[int, _Whole, _between(2 * TICK_S, 900, "how many seconds before its time a follow-up is claimed")]
 SecretArn = Annotated[str, AfterValidator(_secret_arn), Field(description="the ARN of the secret that signs run tokens")]
@@ -173,6 +174,7 @@ class RunnerSettings(_Settings):
 
     report_queue_url: ReportQueueUrl
     global_cap: GlobalCap
+    runs_per_hour: RunsPerHour
     token_secret_arn: SecretArn
     runner_timeout: RunnerTimeout
     reserve_seconds: Reserve

@@ -90,14 +90,15 @@ def operation(change: Change, table: str, *, shards: int, read: Callable[[Key], 
                 table, "Update", "", {"type": "slots", "members": {member}},
                 Key=raw_key(key), UpdateExpression="SET #type = :type DELETE #members :members",
             )  # fmt: skip
-        case Spend(key, amount, limit):
+        case Spend(key, amount, limit, expires_at):
             # What is more than the limit on its own is too much for a new counter as well.
             room = "#spent <= :room" if amount > limit else "attribute_not_exists(#spent) OR #spent <= :room"
-            return _conditional(
-                table, "Update", room, {"type": "counter", "room": limit - amount, "zero": 0, "amount": amount},
-                Key=raw_key(key),
-                UpdateExpression="SET #type = :type, #spent = if_not_exists(#spent, :zero) + :amount",
-            )  # fmt: skip
+            values = {"type": "counter", "room": limit - amount, "zero": 0, "amount": amount}
+            update = "SET #type = :type, #spent = if_not_exists(#spent, :zero) + :amount"
+            if expires_at is not None:
+                values["expires_at"] = codec.epoch_ms(expires_at) // 1000
+                update += ", #expires_at = :expires_at"
+            return _conditional(table, "Update", room, values, Key=raw_key(key), UpdateExpression=update)
         case Live(key, fence):
             return _conditional(
                 table, "ConditionCheck", "#status = :running AND #fence = :fence",

@@ -147,7 +147,7 @@ def _apply(db: sqlite3.Connection, change: Change) -> bool:
             db.execute("INSERT OR IGNORE INTO slots VALUES (?, ?, ?)", (*key, member))
         case FreeSlot(_, member):
             db.execute("DELETE FROM slots WHERE pk = ? AND sk = ? AND member = ?", (*key, member))
-        case Spend(_, amount, limit):
+        case Spend(_, amount, limit, _):
             row = db.execute("SELECT n FROM counters WHERE pk = ? AND sk = ?", key).fetchone()
             total = (row[0] if row else 0) + amount
             if total > limit:

@@ -5,7 +5,11 @@ import click
 from followups import config
 from followups.cli.shell import Session, facts, with_session
 
-_NAMES = {"report-to": "report_to", "sender": "sender", "timezone": "timezone", "cap": "cap"}
+_NAMES = {
+    "report-to": "report_to", "sender": "sender", "timezone": "timezone", "cap": "cap",
+    "runs-per-hour": "runs_per_hour",
+}  # fmt: skip
+_NUMBERS = ("cap", "runs-per-hour")
 
 
 @click.command("config")
@@ -17,16 +21,18 @@ def config_(session: Session, name: str | None, value: str | None, unset: bool) 
     """Show or set this laptop's settings.
 
     \b
-    report-to  where reports go that name no address (default: you, on this machine)
-    sender     the address they come from
-    timezone   the zone in which times are read that name none (default: the machine's)
-    cap        agents alive at once (default: 2)
+    report-to      where reports go that name no address (default: you, on this machine)
+    sender         the address they come from
+    timezone       the zone in which times are read that name none (default: the machine's)
+    cap            agents alive at once (default: 2)
+    runs-per-hour  runs that are started in an hour at most (default: 0, no limit)
     """
     settings, home = session.settings, session.environment.home
     if name is not None and (value is not None or unset):
         if value is not None and unset:
             raise click.UsageError("give a value or --unset, not both")
-        new: object = int(value) if name == "cap" and value is not None and value.isascii() and value.isdigit() else value
+        number = name in _NUMBERS and value is not None and value.isascii() and value.isdigit()
+        new: object = int(value or "") if number else value
         settings = config.write_laptop_config(home, config.environment(), {_NAMES[name]: new})
     document = {key: getattr(settings, field) for key, field in _NAMES.items()}
     if name is not None:

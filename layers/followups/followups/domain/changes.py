@@ -57,11 +57,15 @@ class FreeSlot:
 
 @dataclass(frozen=True, slots=True)
 class Spend:
-    """Add `amount` to the counter under `key` unless it would pass `limit`."""
+    """Add `amount` to the counter under `key` unless it would pass `limit`.
+
+    `expires_at` is when a store with a TTL may forget the counter; None keeps it.
+    """
 
     key: Key
     amount: int
     limit: int
+    expires_at: datetime | None = None
 
     def __str__(self) -> str:
         return f"spend {self.key.pk} {self.key.sk}"

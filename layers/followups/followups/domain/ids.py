@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+from datetime import datetime
 from typing import NamedTuple
 
 ID_LENGTH = 26
@@ -74,6 +75,11 @@ def agent_slots_key(name: str) -> Key:
 
 def budget_key(owner: str, root_id: str) -> Key:
     return Key(f"{owner}#{root_id}", "BUDGET")
+
+
+def hour_key(owner: str, at: datetime) -> Key:
+    """Gives where an owner's runs of the hour (UTC) of `at` are counted."""
+    return Key(f"OWNER#{owner}", f"HOUR#{at:%Y-%m-%dT%H}")
 
 
 ALL_SLOTS_KEY = Key("SLOTS", "ALL")

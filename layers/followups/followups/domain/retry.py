@@ -1,6 +1,6 @@
 """How long to wait before trying again. `luck` is a random number of 0 to 1, an argument like time."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 #: First interval after which a claim that nobody picked up is sent again; it doubles.
 RESEND_AFTER = timedelta(minutes=2)
@@ -32,6 +32,11 @@ def resend_interval(sends: int) -> timedelta:
 def mail_backoff(tries: int, luck: float) -> timedelta:
     """Gives the wait after mail try number `tries` (from 1): 15 s to 60 min."""
     return backoff(min(tries, 4), luck)
+
+
+def next_hour(at: datetime) -> datetime:
+    """Gives the instant at which the hour (UTC) of `at` is over, and with it a spent hourly budget."""
+    return at.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
 
 
 def blocked_pause(shortest_s: float, longest_s: float, luck: float) -> timedelta:

@@ -6,7 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from followups.domain import ids
-from followups.domain.changes import Add, Change, FreeSlot, SetAside, Swap, TakeSlot
+from followups.domain.changes import Add, Change, FreeSlot, SetAside, Spend, Swap, TakeSlot
 from followups.domain.contract import Done, Pending
 from followups.domain.entities import Agent, FollowUp, Run
 from followups.domain.moves import RETENTION, UNBLOCKED, UNCLAIMED, advance, wake
@@ -14,6 +14,8 @@ from followups.domain.retry import MAX_POISON, PAUSE_AFTER_FAILURES, backoff
 from followups.domain.schedule import Rule, fold_missed, next_after
 from followups.domain.status import LIVE, WAKING, Outcome, ReportStatus, Status
 
+#: An hour's count is kept a day, for those who want to know what was spent.
+BUDGET_KEPT = timedelta(days=1)
 GOOD = frozenset({Outcome.SUCCEEDED, Outcome.ATTENTION})
 
 
@@ -37,10 +39,10 @@ class _Next:
 
 def start(
     old: FollowUp, agent: Agent, *, at: datetime, write_id: str, deadline: datetime, lease_until: datetime,
-    lease_holder: str | None, global_cap: int,
+    lease_holder: str | None, global_cap: int, runs_per_hour: int = 0,
 ) -> tuple[Change, ...]:  # fmt: skip
     """Takes a claim whose time has come; gives the start: the attempt is counted before the work, the slots are taken
-    in the same transaction, and the lease outlasts the process."""
+    in the same transaction, as is one of the owner's `runs_per_hour` (0: no limit), and the lease outlasts the process."""
     missed, folded_to = (0, None) if old.rule is None else _fold(old, at)
     swap = advance(
         old, Status.RUNNING, at=at, write_id=write_id, wake_at=lease_until, attempt=old.attempt + 1, started_at=at,
@@ -51,7 +53,9 @@ def start(
         TakeSlot(agent.slots_key, old.slot_id, agent.max_concurrency),
         TakeSlot(ids.ALL_SLOTS_KEY, old.slot_id, global_cap),
     )
-    return (swap, *slots)
+    if not runs_per_hour:
+        return (swap, *slots)
+    return (swap, *slots, Spend(ids.hour_key(old.owner, at), 1, runs_per_hour, expires_at=at + BUDGET_KEPT))
 
 
 def wait_for(old: FollowUp, pending: Pending, *, at: datetime, write_id: str) -> Swap:

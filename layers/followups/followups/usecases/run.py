@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from followups.domain import claims, contract, lineage, retry, runs
-from followups.domain.changes import Add, Swap, TakeSlot
+from followups.domain.changes import Add, Spend, Swap, TakeSlot
 from followups.domain.contract import AgentCall, Done, Pending
 from followups.domain.entities import Agent, FollowUp
 from followups.domain.errors import AgentUncertain, Conflict, QueueError, StoreBusy, StoreFull, UnreadableItem
@@ -72,12 +72,16 @@ def _go(
     changes = runs.start(
         old, agent, at=at, write_id=world.chance.new_id(), deadline=at + seconds,
         lease_until=at + remaining + limits.lease_margin, lease_holder=world.leases.holder, global_cap=limits.global_cap,
+        runs_per_hour=limits.runs_per_hour,
     )  # fmt: skip
     try:
         world.store.commit(*changes)
     except Conflict as conflict:
         if isinstance(conflict.failed[0], Swap):
             return "stale"
+        if any(isinstance(change, Spend) for change in conflict.failed):
+            why = f"this hour's {limits.runs_per_hour} runs are spent: that many may be started for one owner"
+            return _give_back(world, old, why, at, until=retry.next_hour(at))
         return _give_back(world, old, _busy(conflict.failed, agent, limits.global_cap), at)
     assert isinstance(changes[0], Swap) and isinstance(changes[0].new, FollowUp)
     live = changes[0].new
@@ -153,8 +157,9 @@ def _settle(world: World, live: FollowUp, agent: Agent, answer: Done | Pending) 
     return "stale"
 
 
-def _give_back(world: World, old: FollowUp, reason: str, at: datetime) -> str:
-    wake_at = at + retry.blocked_pause(*world.limits.blocked_s, world.chance.luck())
+def _give_back(world: World, old: FollowUp, reason: str, at: datetime, *, until: datetime | None = None) -> str:
+    # A little after, so that not all who wait for the same hour come at once.
+    wake_at = (until or at) + retry.blocked_pause(*world.limits.blocked_s, world.chance.luck())
     world.store.commit(claims.give_back(old, reason, at=at, write_id=world.chance.new_id(), wake_at=wake_at))
     return "blocked"
 

@@ -15,6 +15,8 @@ class Limits:
 
     #: Agents alive at once, over all.
     global_cap: int = 2
+    #: Runs that one owner may start in an hour; 0: as many as there are.
+    runs_per_hour: int = 0
     #: How long before its time a scheduled follow-up is claimed. Zero on a laptop.
     look_ahead: timedelta = timedelta(seconds=120)
     #: Whether the queue outlives the request, so that what is due soon is claimed at its creation.
