@@ -2,74 +2,14 @@
 
 import json
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from followups.adapters.local import NoLeases, NoQueue, SystemChance
-from followups.adapters.sqlite import SQLiteStore
-from followups.api.app import api
-from followups.api.service import Service
-from followups.domain import claims, ids, runs
-from followups.domain.entities import FollowUp
+from followups.domain import ids
 from followups.domain.lineage import RunToken, sign_run
-from followups.local import events
-from followups.usecases.world import BUILTIN, World
-from tests.support.clock import ManualClock
-
-SECRET = b"0123456789abcdef0123456789abcdef"
-TASK = {"agent": "@checklist", "task": "Check", "message": "disk / < 99%", "due": "7d"}
-
-
-class Api:
-    """The handler, called as API Gateway calls it."""
-
-    def __init__(self, home: Path) -> None:
-        self.clock = ManualClock()
-        self.store = SQLiteStore(home / "followups.db")
-        self.world = World(store=self.store, queue=NoQueue(), clock=self.clock, chance=SystemChance(), leases=NoLeases())
-        service = Service(world=self.world, secrets=(SECRET,), default_timezone="Europe/Berlin", allow_commands=True)
-        self._handler = api(service)
-
-    def call(
-        self, method: str, target: str, body: Any = None, *, user: str = "me", raw: bytes | None = None, **headers: str
-    ) -> tuple[int, Any, dict[str, str]]:
-        sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        data = raw if raw is not None else (None if body is None else json.dumps(body).encode())
-        if data is not None:
-            sent.setdefault("content-type", "application/json")
-        event = events.request(method, target, user=user, headers=sent, body=data, at=self.clock.now())
-        result = self._handler(event, events.LocalContext())
-        answered = {name.lower(): value for name, value in result["headers"].items()}
-        assert "Traceback" not in result["body"]
-        if result["statusCode"] >= 400:
-            assert answered["content-type"] == "application/problem+json"
-        return result["statusCode"], json.loads(result["body"]), answered
-
-    def make(self, **more: Any) -> dict[str, Any]:
-        status, body, _ = self.call("POST", "/v1/follow-ups", TASK | more)
-        assert status == 201, body
-        return dict(body)
-
-    def start(self, follow_up_id: str) -> FollowUp:
-        """Brings a follow-up to running, as the sweeper and a runner would."""
-        old = self.world.follow_up("me", follow_up_id)
-        assert old is not None
-        claim = claims.claim(old, at=self.clock.now(), write_id="w1")
-        self.store.commit(claim)
-        assert isinstance(claim.new, FollowUp)
-        at = self.clock.now()
-        hour = at + timedelta(hours=1)
-        start = runs.start(
-            claim.new, BUILTIN["@checklist"], at=at, write_id="w2", deadline=hour, lease_until=hour, lease_holder=None,
-            global_cap=5,
-        )  # fmt: skip
-        self.store.commit(*start)
-        live = self.world.follow_up("me", follow_up_id)
-        assert live is not None
-        return live
+from tests.support.api import SECRET, TASK, Api
 
 
 @pytest.fixture
