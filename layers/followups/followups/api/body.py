@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from followups.api.answers import FieldError
 from followups.api.problems import HttpProblem
 from followups.api.request import json_object
 
@@ -26,7 +27,8 @@ def read_optional(event: Mapping[str, Any], model: type[M]) -> M:
 
 
 def _invalid(error: ValidationError) -> HttpProblem:
-    errors, code = [], "validation_error"
+    errors: list[FieldError] = []
+    code = "validation_error"
     for item in error.errors(include_url=False, include_context=False, include_input=False):
         pointer = "/" + "/".join(str(part) for part in item["loc"])
         message = item["msg"]

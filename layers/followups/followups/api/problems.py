@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from followups.api import answers
 from followups.domain.errors import Refused, StoreBusy, StoreError, StoreFull
 
 _BASE = "https://followups.dev/problems/"
@@ -49,7 +50,7 @@ class HttpProblem(Refused):
         code: str,
         detail: str,
         *,
-        errors: Sequence[dict[str, str]] = (),
+        errors: Sequence[answers.FieldError] = (),
         headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(code, detail)
@@ -86,9 +87,9 @@ def bug(instance: str) -> Answer:
 
 
 def _problem(
-    status: int, code: str, detail: str, instance: str, errors: list[dict[str, str]], headers: dict[str, str]
+    status: int, code: str, detail: str, instance: str, errors: list[answers.FieldError], headers: dict[str, str]
 ) -> Answer:
-    body = {
+    body: answers.Problem = {
         "type": _BASE + code,
         "title": _TITLES.get(status, "Refused"),
         "status": status,

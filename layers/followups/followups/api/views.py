@@ -2,24 +2,31 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import overload
 
+from followups.api import answers
 from followups.domain.entities import Agent, Control, FollowUp, Run
 from followups.domain.schedule import Rule, format_instant
 from followups.domain.status import LIVE
 
 
+@overload
+def instant(moment: datetime) -> str: ...
+@overload
+def instant(moment: None) -> None: ...
+@overload
+def instant(moment: datetime | None) -> str | None: ...
 def instant(moment: datetime | None) -> str | None:
     """Gives an instant as RFC 3339 in UTC, to the second."""
     return None if moment is None else f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def follow_up(it: FollowUp) -> dict[str, Any]:
+def follow_up(it: FollowUp) -> answers.FollowUp:
     """Gives a follow-up as the API answers it."""
     live = it.status in LIVE
     return {
         "id": it.id,
-        "status": it.status.value,
+        "status": it.status,
         "agent": it.agent,
         "task": it.task,
         "message": it.message,
@@ -38,7 +45,7 @@ def follow_up(it: FollowUp) -> dict[str, Any]:
         "run": {"id": it.run_id, "started_at": instant(it.started_at), "deadline_at": instant(it.deadline_at)}
         if live
         else None,
-        "last_outcome": it.last_outcome.value if it.last_outcome else None,
+        "last_outcome": it.last_outcome,
         "failures_in_row": it.failures_in_row,
         "reason": it.reason,
         "parent": it.parent,
@@ -50,14 +57,14 @@ def follow_up(it: FollowUp) -> dict[str, Any]:
     }
 
 
-def run(it: Run) -> dict[str, Any]:
+def run(it: Run) -> answers.Run:
     """Gives a run's record as the API answers it. What its report became is told apart from how it ended."""
     return {
         "id": it.id,
         "follow_up_id": it.follow_up_id,
         "agent": it.agent,
         "task": it.task,
-        "outcome": it.outcome.value,
+        "outcome": it.outcome,
         "summary": it.summary,
         "due_at": instant(it.due_at),
         "started_at": instant(it.started_at),
@@ -67,12 +74,12 @@ def run(it: Run) -> dict[str, Any]:
         "max_attempts": it.max_attempts,
         "missed": it.missed,
         "final": it.final,
-        "follow_up_status": it.follow_up_status.value,
+        "follow_up_status": it.follow_up_status,
         "next_at": instant(it.next_at),
         "parent": it.parent,
         "depth": it.depth,
         "report": {
-            "status": it.report_status.value,
+            "status": it.report_status,
             "to": it.report_to,
             "tries": it.report_tries,
             "note": it.report_note,
@@ -82,7 +89,7 @@ def run(it: Run) -> dict[str, Any]:
     }
 
 
-def agent(it: Agent) -> dict[str, Any]:
+def agent(it: Agent) -> answers.Agent:
     """Gives an agent as the API answers it."""
     return {
         "name": it.name,
@@ -96,7 +103,7 @@ def agent(it: Agent) -> dict[str, Any]:
     }
 
 
-def control(it: Control) -> dict[str, Any]:
+def control(it: Control) -> answers.Control:
     """Gives the kill switch as the API answers it."""
     return {"stopped": it.stopped, "reason": it.reason, "changed_at": instant(it.changed_at)}
 
@@ -106,5 +113,5 @@ class Page:
     follow_ups: list[FollowUp]
     cursor: str | None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> answers.Page:
         return {"follow_ups": [follow_up(it) for it in self.follow_ups], "next": self.cursor}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from followups.api import body, request, views
+from followups.api import answers, body, request, views
 from followups.api.problems import Answer, answer
 from followups.api.schemas import CreateFollowUp, EditFollowUp, Pause, PutAgent, PutControl
 from followups.api.service import Service, asker, etag, one, operator
@@ -30,7 +30,9 @@ def create(service: Service, event: Mapping[str, Any], _path: dict[str, str]) ->
     made = manage.create(
         service.world, asker(service, event), wanted, idempotency_key=key, allow_commands=service.allow_commands
     )
-    view = views.follow_up(made.follow_up) | {"understood": made.understood, "notes": list(made.notes)}
+    view: answers.CreatedFollowUp = {
+        **views.follow_up(made.follow_up), "understood": made.understood, "notes": list(made.notes),
+    }  # fmt: skip
     headers = etag(made.follow_up) | {"Location": f"/v1/follow-ups/{made.follow_up.id}"}
     if made.replayed:
         return answer(200, view, headers | {"Idempotent-Replayed": "true"})
@@ -87,7 +89,8 @@ def put_agent(service: Service, event: Mapping[str, Any], path: dict[str, str]) 
 def remove_agent(service: Service, event: Mapping[str, Any], path: dict[str, str]) -> Answer:
     operator(service, event)
     registry.remove_agent(service.world, path["name"])
-    return answer(200, {"name": path["name"], "removed": True})
+    removed: answers.RemovedAgent = {"name": path["name"], "removed": True}
+    return answer(200, removed)
 
 
 def put_control(service: Service, event: Mapping[str, Any], _path: dict[str, str]) -> Answer:

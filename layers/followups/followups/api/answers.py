@@ -1,0 +1,173 @@
+"""What answers hold, as types: mypy holds the views to them, and the OpenAPI document is made from them.
+
+Beside a field's type stands what it means (a text) and what JSON Schema can say of it (a mapping). No pydantic here: a
+laptop's `list` does not wait for it.
+"""
+
+from typing import Annotated, Literal, TypedDict
+
+from followups.domain.status import Outcome, ReportStatus, Status
+
+Id = Annotated[str, {"pattern": "^[a-z2-7]{26}$"}]
+RunId = Annotated[str, {"pattern": "^run-[a-z2-7]{26}-[0-9]{6}$"}]
+Instant = Annotated[str, {"format": "date-time"}]
+Count = Annotated[int, {"minimum": 0}]
+Number = Annotated[int, {"minimum": 1}]
+
+
+class Blocked(TypedDict):
+    reason: Annotated[str, "Why it waits though its time has come."]
+    since: Instant | None
+
+
+class LiveRun(TypedDict):
+    """The run that is in progress."""
+
+    id: RunId
+    started_at: Instant | None
+    deadline_at: Annotated[Instant | None, "When it must have ended."]
+
+
+class FollowUp(TypedDict):
+    """One thing to do later, once or again and again."""
+
+    id: Id
+    status: Status
+    agent: str
+    task: Annotated[str, "What is to be done, one line."]
+    message: Annotated[str, "More for the agent: a prompt, or a checklist's lines."]
+    due: Annotated[str, "The time as it was typed."]
+    due_at: Annotated[Instant, "The occurrence that comes next or is under way, in UTC."]
+    due_local: Annotated[str, "The same time for a person, in `timezone`."]
+    timezone: Annotated[str, "IANA zone."]
+    rule: Annotated[str | None, "How it repeats, in RFC 5545's form; null for once."]
+    repeats: Annotated[str | None, "How it repeats, in words."]
+    occurrence: Annotated[Number, "Number of that occurrence, from 1."]
+    attempt: Annotated[Count, "Attempts of this occurrence that were started."]
+    max_attempts: Annotated[int, {"minimum": 1, "maximum": 10}]
+    report_to: Annotated[str | None, "Address for reports; null means the installation's default."]
+    starts_at: Annotated[Instant | None, "Before this it does not start; null when paused, live or closed."]
+    blocked: Blocked | None
+    run: LiveRun | None
+    last_outcome: Outcome | None
+    failures_in_row: Count
+    reason: Annotated[str | None, "Why it was paused, cancelled or given up."]
+    parent: Annotated[RunId | None, "The run that created it; null for a person's."]
+    root: Annotated[Id, "The follow-up at the top of its tree."]
+    depth: Annotated[Count, "Generations below its root."]
+    created_at: Instant
+    closed_at: Instant | None
+    version: Annotated[Number, "Raised by each change; the ETag is this number in quotes."]
+
+
+class CreatedFollowUp(FollowUp):
+    understood: Annotated[str, "What was understood of `due`, in words."]
+    notes: Annotated[list[str], "What was done otherwise than asked."]
+
+
+class Page(TypedDict):
+    follow_ups: list[FollowUp]
+    next: Annotated[str | None, "Send it as `cursor` for the next page; null on the last one."]
+
+
+class Report(TypedDict):
+    """Where a run's report is on its way to the reader."""
+
+    status: ReportStatus
+    to: str | None
+    tries: Count
+    note: Annotated[str | None, "What the mail service called it, or why it was refused."]
+    at: Instant | None
+
+
+class Run(TypedDict):
+    """What became of one attempt. It is there once the attempt has ended."""
+
+    id: RunId
+    follow_up_id: Id
+    agent: str
+    task: str
+    outcome: Outcome
+    summary: Annotated[str, "One line."]
+    due_at: Instant
+    started_at: Annotated[Instant | None, "Null if no agent was started."]
+    finished_at: Instant
+    occurrence: Number
+    attempt: Count
+    max_attempts: Number
+    missed: Annotated[Count, "Occurrences that it made up for, beside its own."]
+    final: Annotated[bool, "Whether it ended its occurrence; an attempt that is retried did not."]
+    follow_up_status: Annotated[Status, "What the follow-up became by it."]
+    next_at: Annotated[Instant | None, "The retry or the next occurrence."]
+    parent: RunId | None
+    depth: Count
+    report: Report
+    output: Annotated[str | None, "Where the whole output lies, if it was longer than a report may be."]
+
+
+class RunWithReport(Run):
+    report_text: Annotated[str, "What the agent said."]
+
+
+class Runs(TypedDict):
+    runs: Annotated[list[Run], "Newest first, at most 100."]
+    live: LiveRun | None
+
+
+class Mail(TypedDict):
+    """A run's report as it is mailed."""
+
+    run: Run
+    subject: str
+    text: str
+    html: str
+
+
+class Agent(TypedDict):
+    name: str
+    kind: Annotated[str, "`command` or `checklist`."]
+    command: Annotated[list[str], "Program and arguments, run without a shell; empty for other kinds."]
+    timeout_s: Annotated[int, {"minimum": 1, "maximum": 3_600}]
+    max_concurrency: Annotated[int, {"minimum": 1, "maximum": 100}]
+    rerun: Annotated[Literal["safe", "never"], "Whether a run that broke off may simply be run again."]
+    max_attempts: Annotated[int, {"minimum": 1, "maximum": 10}]
+    builtin: bool
+
+
+class Agents(TypedDict):
+    agents: list[Agent]
+
+
+class RemovedAgent(TypedDict):
+    name: str
+    removed: Literal[True]
+
+
+class Control(TypedDict):
+    """The kill switch: while it is on, no run starts; reports still go out."""
+
+    stopped: bool
+    reason: str | None
+    changed_at: Annotated[Instant | None, "Null if it was never touched."]
+
+
+class Health(TypedDict):
+    status: Literal["ok"]
+    version: str
+
+
+class FieldError(TypedDict):
+    pointer: Annotated[str, "JSON pointer to the field, or `/` and the name of a query parameter."]
+    msg: str
+
+
+class Problem(TypedDict):
+    """Why a request was refused (RFC 9457)."""
+
+    type: Annotated[str, {"format": "uri"}]
+    title: str
+    status: Annotated[int, {"minimum": 400, "maximum": 599}]
+    detail: Annotated[str, "What is wrong and what would be right, for a person."]
+    code: Annotated[str, "Stable, for a program."]
+    instance: Annotated[str, "The path that was asked."]
+    errors: Annotated[list[FieldError], "The fields at fault, where there are any."]
