@@ -1,0 +1,201 @@
+"""The store of the simulation: items in memory, with the semantics of `commit` that the contract suite holds every store
+to, and indexes that lag behind as a real one's do."""
+
+import heapq
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from followups.adapters import codec
+from followups.domain import ids
+from followups.domain.changes import Add, Change, FreeSlot, Live, Remove, SetAside, Spend, Swap, TakeSlot
+from followups.domain.entities import Agent, Entity, FollowUp, Run, Unreadable
+from followups.domain.errors import Conflict, UnreadableItem
+from followups.domain.ids import Key
+from followups.domain.status import Status
+from followups.ports import E, Listing
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stored:
+    """One item: an entity, or what was spoiled and cannot be read (`raw`, and why)."""
+
+    key: Key
+    version: int
+    write_id: str
+    poison: int = 0
+    wake_at: datetime | None = None
+    entity: Entity | None = None
+    raw: Mapping[str, Any] | None = None
+    error: str = ""
+
+
+def stored(entity: Entity) -> Stored:
+    """Gives the entity as it is kept."""
+    waking = isinstance(entity, FollowUp | Run)
+    return Stored(
+        key=entity.key, version=entity.version, write_id=entity.write_id, entity=entity,
+        wake_at=entity.wake_at if waking else None, poison=entity.poison if waking else 0,
+    )  # fmt: skip
+
+
+#: Told of a commit that happened: what each item was before and is now.
+Watch = Callable[[Mapping[Key, Stored | None], Mapping[Key, Stored | None]], None]
+
+
+class Tables:
+    """All that is stored, and the indexes as they show it: `lag` gives the milliseconds that an index is behind a write."""
+
+    def __init__(self, *, now: Callable[[], int] = lambda: 0, lag: Callable[[], int] = lambda: 0) -> None:
+        self.items: dict[Key, Stored] = {}
+        self.slots: dict[Key, set[str]] = {}
+        self.counters: dict[Key, int] = {}
+        self.watch: Watch | None = None
+        self._now, self._lag = now, lag
+        self._shown: dict[Key, Stored] = {}
+        self._behind: list[tuple[int, int, Key, Stored | None]] = []
+        self._order = itertools.count()
+        self._last: dict[Key, int] = {}
+
+    def commit(self, changes: tuple[Change, ...]) -> None:
+        """Makes all changes or none. Raises Conflict with those whose condition failed, a Swap or Add first."""
+        if any(self._is_written(change) for change in changes):
+            return
+        failed = [change for change in changes if not self._holds(change)]
+        if failed:
+            raise Conflict(sorted(failed, key=lambda change: not isinstance(change, Swap | Add)))
+        before: dict[Key, Stored | None] = {}
+        for change in changes:
+            self._make(change, before)
+        after = {key: self.items.get(key) for key in before}
+        for key, item in after.items():
+            self._show_later(key, item)
+        if self.watch:
+            self.watch(before, after)
+
+    def put(self, item: Stored) -> None:
+        """Puts an item past all conditions."""
+        self.items[item.key] = self.shown()[item.key] = item
+
+    def shown(self) -> dict[Key, Stored]:
+        """Gives the items as the indexes show them now."""
+        while self._behind and self._behind[0][0] <= self._now():
+            _, _, key, item = heapq.heappop(self._behind)
+            if item is None:
+                self._shown.pop(key, None)
+            else:
+                self._shown[key] = item
+        return self._shown
+
+    def _show_later(self, key: Key, item: Stored | None) -> None:
+        # An index follows the writes of one item in their order.
+        when = max(self._now() + self._lag(), self._last.get(key, 0))
+        self._last[key] = when
+        heapq.heappush(self._behind, (when, next(self._order), key, item))
+
+    def _is_written(self, change: Change) -> bool:
+        if not isinstance(change, Swap | Add):
+            return False
+        entity = change.new if isinstance(change, Swap) else change.entity
+        item = self.items.get(entity.key)
+        return item is not None and item.write_id == entity.write_id
+
+    def _holds(self, change: Change) -> bool:
+        match change:
+            case Swap(old, new):
+                item = self.items.get(new.key)
+                return item is not None and item.version == old.version
+            case Add(entity):
+                return entity.key not in self.items
+            case TakeSlot(key, member, cap):
+                return len(self.slots.get(key, set()) - {member}) < cap
+            case FreeSlot():
+                return True
+            case Spend(key, amount, limit):
+                return self.counters.get(key, 0) + amount <= limit
+            case Live(key, fence):
+                item = self.items.get(key)
+                it = item.entity if item else None
+                return isinstance(it, FollowUp) and it.status is Status.RUNNING and it.fence == fence
+            case Remove(entity):
+                item = self.items.get(entity.key)
+                return item is not None and item.version == entity.version
+            case SetAside(key, version):
+                item = self.items.get(key)
+                return item is not None and item.version == version
+
+    def _make(self, change: Change, before: dict[Key, Stored | None]) -> None:
+        match change:
+            case Swap(_, entity) | Add(entity):
+                before[entity.key] = self.items.get(entity.key)
+                self.items[entity.key] = stored(entity)
+            case TakeSlot(key, member, _):
+                self.slots.setdefault(key, set()).add(member)
+            case FreeSlot(key, member):
+                self.slots.get(key, set()).discard(member)
+            case Spend(key, amount, _):
+                self.counters[key] = self.counters.get(key, 0) + amount
+            case Remove(entity):
+                before[entity.key] = self.items.pop(entity.key)
+            case SetAside(key, version, wake_at):
+                item = before[key] = self.items[key]
+                moved = {"version": version + 1, "poison": item.poison + 1, "wake_at": wake_at}
+                entity = replace(item.entity, **moved) if isinstance(item.entity, FollowUp | Run) else item.entity
+                self.items[key] = replace(item, entity=entity, **moved)
+
+
+class SimStore:
+    """The Store port over the tables; no time passes and nothing goes wrong here."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    def commit(self, *changes: Change) -> None:
+        self._tables.commit(changes)
+
+    def get(self, kind: type[E], key: Key) -> E | None:
+        item = self._tables.items.get(key)
+        if item is None:
+            return None
+        if not isinstance(item.entity, kind):
+            what = type(item.entity).__name__
+            raise UnreadableItem(item.error or f"{key.pk} {key.sk} is a {what}, not a {kind.__name__}")
+        return item.entity
+
+    def due(self, until: datetime) -> Iterator[FollowUp | Run | Unreadable]:
+        waking = [it for it in self._tables.shown().values() if it.wake_at is not None and it.wake_at <= until]
+        return iter([_due(it) for it in sorted(waking, key=lambda it: (it.wake_at, it.key))])
+
+    def list_follow_ups(self, owner: str, *, group: str, after: str | None, limit: int) -> Listing:
+        low, high = codec.list_range(group)
+        found = []
+        for item in self._tables.shown().values():
+            entity, raw = item.entity, item.raw
+            if isinstance(entity, FollowUp):
+                raw = codec.to_item(entity) if entity.owner == owner else None
+            if raw and raw.get("owner_key") == owner and low <= raw["list_key"] < high and raw["list_key"] > (after or ""):
+                found.append((raw["list_key"], entity))
+        found.sort(key=lambda pair: pair[0])
+        page = [entity for _, entity in found[:limit] if isinstance(entity, FollowUp)]
+        return page, found[limit - 1][0] if len(found) > limit else None
+
+    def runs(self, owner: str, follow_up_id: str, *, limit: int) -> list[Run]:
+        pk = ids.follow_up_key(owner, follow_up_id).pk
+        found = [it.entity for it in self._tables.items.values() if it.key.pk == pk and isinstance(it.entity, Run)]
+        return sorted(found, key=lambda run: -run.fence)[:limit]
+
+    def agents(self) -> list[Agent]:
+        found = [it.entity for it in self._tables.shown().values() if isinstance(it.entity, Agent)]
+        return sorted(found, key=lambda agent: agent.name)
+
+    def slots(self, key: Key) -> frozenset[str]:
+        return frozenset(self._tables.slots.get(key, ()))
+
+
+def _due(item: Stored) -> FollowUp | Run | Unreadable:
+    if isinstance(item.entity, FollowUp | Run):
+        return item.entity
+    error = item.error or "it is never due"
+    return Unreadable(key=item.key, version=item.version, poison=item.poison, error=error)
