@@ -1,18 +1,28 @@
 """What answers hold, as types: mypy holds the views to them, and the OpenAPI document is made from them.
 
-Beside a field's type stands what it means (a text) and what JSON Schema can say of it (a mapping). No pydantic here: a
+Beside a field's type stands what it means (a text) and what JSON Schema can say of it (a `Shape`). No pydantic here: a
 laptop's `list` does not wait for it.
 """
 
-from typing import Annotated, Literal, TypedDict
+from typing import Annotated, Literal, NamedTuple, TypedDict
 
 from followups.domain.status import Outcome, ReportStatus, Status
 
-Id = Annotated[str, {"pattern": "^[a-z2-7]{26}$"}]
-RunId = Annotated[str, {"pattern": "^run-[a-z2-7]{26}-[0-9]{6}$"}]
-Instant = Annotated[str, {"format": "date-time"}]
-Count = Annotated[int, {"minimum": 0}]
-Number = Annotated[int, {"minimum": 1}]
+
+class Shape(NamedTuple):
+    """JSON Schema's keywords for a value; None says nothing."""
+
+    pattern: str | None = None
+    format: str | None = None
+    minimum: int | None = None
+    maximum: int | None = None
+
+
+Id = Annotated[str, Shape(pattern="^[a-z2-7]{26}$")]
+RunId = Annotated[str, Shape(pattern="^run-[a-z2-7]{26}-[0-9]{6}$")]
+Instant = Annotated[str, Shape(format="date-time")]
+Count = Annotated[int, Shape(minimum=0)]
+Number = Annotated[int, Shape(minimum=1)]
 
 
 class Blocked(TypedDict):
@@ -44,7 +54,7 @@ class FollowUp(TypedDict):
     repeats: Annotated[str | None, "How it repeats, in words."]
     occurrence: Annotated[Number, "Number of that occurrence, from 1."]
     attempt: Annotated[Count, "Attempts of this occurrence that were started."]
-    max_attempts: Annotated[int, {"minimum": 1, "maximum": 10}]
+    max_attempts: Annotated[int, Shape(minimum=1, maximum=10)]
     report_to: Annotated[str | None, "Address for reports; null means the installation's default."]
     starts_at: Annotated[Instant | None, "Before this it does not start; null when paused, live or closed."]
     blocked: Blocked | None
@@ -127,10 +137,10 @@ class Agent(TypedDict):
     name: str
     kind: Annotated[str, "`command` or `checklist`."]
     command: Annotated[list[str], "Program and arguments, run without a shell; empty for other kinds."]
-    timeout_s: Annotated[int, {"minimum": 1, "maximum": 3_600}]
-    max_concurrency: Annotated[int, {"minimum": 1, "maximum": 100}]
+    timeout_s: Annotated[int, Shape(minimum=1, maximum=3_600)]
+    max_concurrency: Annotated[int, Shape(minimum=1, maximum=100)]
     rerun: Annotated[Literal["safe", "never"], "Whether a run that broke off may simply be run again."]
-    max_attempts: Annotated[int, {"minimum": 1, "maximum": 10}]
+    max_attempts: Annotated[int, Shape(minimum=1, maximum=10)]
     builtin: bool
 
 
@@ -164,9 +174,9 @@ class FieldError(TypedDict):
 class Problem(TypedDict):
     """Why a request was refused (RFC 9457)."""
 
-    type: Annotated[str, {"format": "uri"}]
+    type: Annotated[str, Shape(format="uri")]
     title: str
-    status: Annotated[int, {"minimum": 400, "maximum": 599}]
+    status: Annotated[int, Shape(minimum=400, maximum=599)]
     detail: Annotated[str, "What is wrong and what would be right, for a person."]
     code: Annotated[str, "Stable, for a program."]
     instance: Annotated[str, "The path that was asked."]
