@@ -3,10 +3,12 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from followups.api import answers
 from followups.domain.errors import Refused, StoreBusy, StoreError, StoreFull
+
+if TYPE_CHECKING:
+    from followups.api import answers
 
 _BASE = "https://followups.dev/problems/"
 _TITLES = {
@@ -50,7 +52,7 @@ class HttpProblem(Refused):
         code: str,
         detail: str,
         *,
-        errors: Sequence[answers.FieldError] = (),
+        errors: "Sequence[answers.FieldError]" = (),
         headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(code, detail)
@@ -87,7 +89,7 @@ def bug(instance: str) -> Answer:
 
 
 def _problem(
-    status: int, code: str, detail: str, instance: str, errors: list[answers.FieldError], headers: dict[str, str]
+    status: int, code: str, detail: str, instance: str, errors: "list[answers.FieldError]", headers: dict[str, str]
 ) -> Answer:
     body: answers.Problem = {
         "type": _BASE + code,

@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import overload
+from typing import TYPE_CHECKING, overload
 
-from followups.api import answers
 from followups.domain.entities import Agent, Control, FollowUp, Run
 from followups.domain.schedule import Rule, format_instant
 from followups.domain.status import LIVE
+
+if TYPE_CHECKING:
+    # Two dozen types, which only the OpenAPI document asks for: a laptop's `list` does not make them.
+    from followups.api import answers
 
 
 @overload
@@ -21,7 +24,7 @@ def instant(moment: datetime | None) -> str | None:
     return None if moment is None else f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def follow_up(it: FollowUp) -> answers.FollowUp:
+def follow_up(it: FollowUp) -> "answers.FollowUp":
     """Gives a follow-up as the API answers it."""
     live = it.status in LIVE
     return {
@@ -57,7 +60,7 @@ def follow_up(it: FollowUp) -> answers.FollowUp:
     }
 
 
-def run(it: Run) -> answers.Run:
+def run(it: Run) -> "answers.Run":
     """Gives a run's record as the API answers it. What its report became is told apart from how it ended."""
     return {
         "id": it.id,
@@ -89,7 +92,7 @@ def run(it: Run) -> answers.Run:
     }
 
 
-def agent(it: Agent) -> answers.Agent:
+def agent(it: Agent) -> "answers.Agent":
     """Gives an agent as the API answers it."""
     return {
         "name": it.name,
@@ -103,7 +106,7 @@ def agent(it: Agent) -> answers.Agent:
     }
 
 
-def control(it: Control) -> answers.Control:
+def control(it: Control) -> "answers.Control":
     """Gives the kill switch as the API answers it."""
     return {"stopped": it.stopped, "reason": it.reason, "changed_at": instant(it.changed_at)}
 
@@ -113,5 +116,5 @@ class Page:
     follow_ups: list[FollowUp]
     cursor: str | None
 
-    def to_json(self) -> answers.Page:
+    def to_json(self) -> "answers.Page":
         return {"follow_ups": [follow_up(it) for it in self.follow_ups], "next": self.cursor}
