@@ -1,16 +1,28 @@
-"""What a request may hold. Strict, and closed: a field that is not listed is refused."""
+"""What a request may hold. Strict, and closed: a field that is not listed is refused.
 
+The OpenAPI document is made from these models. What a validator here checks and pydantic cannot know of stands beside it
+as JSON Schema (`json_schema_extra`); a test holds the two together.
+"""
+
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from followups.domain.addresses import is_address
+from followups.domain import addresses
 from followups.domain.text import unfit
 from followups.domain.when import EXAMPLES
 
 TASK_LIMIT = 8_000
 MESSAGE_LIMIT = 16_000
+_DUE_LIMIT = 100
+# Control characters and line separators (Unicode's Cc, Zl, Zp); in a text of several lines without tab and line feed.
+_CONTROL = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
+_ONE_LINE = rf"^\s*[^\s{_CONTROL}](?:[^{_CONTROL}]*[^\s{_CONTROL}])?\s*$"
+_MANY_LINES = r"^(?:[^\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029]|\r\n)*$"
+_AGENT = "^@?[a-z0-9][a-z0-9_.-]{0,38}$"
+_ZONE = r"^[A-Za-z0-9_+\-]+(?:/[A-Za-z0-9_+\-]+)*$"
 
 
 def _error(code: str, message: str) -> PydanticCustomError:
@@ -37,32 +49,55 @@ def _fit(text: str, *, lines: bool) -> str:
 
 
 def _due(value: Any) -> Any:
-    if not isinstance(value, str):
-        raise _error("invalid_due", f"write the time as text, like {EXAMPLES}")
+    if value is None:
+        raise _error("due_required", f"say when: {EXAMPLES}")
+    if not isinstance(value, str) or len(value) > _DUE_LIMIT:
+        raise _error("invalid_due", f"write the time as a short text, like {EXAMPLES}")
     return _fit(value, lines=True)
 
 
 def _agent(value: Any) -> Any:
-    if not isinstance(value, str) or unfit(value, lines=False):
+    if not isinstance(value, str):
         raise _error("unknown_agent", "name a registered agent, like @backup")
+    if why := unfit(value, lines=False):
+        code = "invalid_text" if "surrogate" in why else "unknown_agent"
+        raise _error(code, f"it contains {why}; name a registered agent, like @backup")
     return value if value.startswith("@") else f"@{value}"
 
 
 def _email(text: str) -> str:
-    if not is_address(text):
+    if not addresses.is_address(text):
         raise _error("invalid_email", f"{text[:80]!r} is no plain mail address; write one like you@example.com")
     return text
 
 
-Line = Annotated[str, Field(max_length=TASK_LIMIT), AfterValidator(_line)]
-Lines = Annotated[str, Field(max_length=MESSAGE_LIMIT), AfterValidator(_lines)]
-Due = Annotated[str, BeforeValidator(_due)]
-AgentName = Annotated[str, BeforeValidator(_agent)]
-Zone = Annotated[str, Field(max_length=64)]
-Email = Annotated[str, Field(max_length=254), AfterValidator(_email)]
+Line = Annotated[str, Field(max_length=TASK_LIMIT, json_schema_extra={"pattern": _ONE_LINE}), AfterValidator(_line)]
+Lines = Annotated[str, Field(max_length=MESSAGE_LIMIT, json_schema_extra={"pattern": _MANY_LINES}), AfterValidator(_lines)]
+Due = Annotated[
+    str, Field(json_schema_extra={"pattern": r"\S", "maxLength": _DUE_LIMIT, "examples": EXAMPLES.split(", ")}),
+    BeforeValidator(_due),
+]  # fmt: skip
+AgentName = Annotated[str, Field(json_schema_extra={"pattern": _AGENT}), BeforeValidator(_agent)]
+Zone = Annotated[str, Field(max_length=64, json_schema_extra={"pattern": _ZONE, "examples": ["Europe/Berlin"]})]
+Email = Annotated[
+    str, Field(max_length=254, json_schema_extra={"format": "email", "pattern": f"^{addresses.PATTERN}$"}),
+    AfterValidator(_email),
+]  # fmt: skip
 Attempts = Annotated[int, Field(ge=1, le=10)]
-Reason = Annotated[str, Field(max_length=200), AfterValidator(_line)]
-Argument = Annotated[str, Field(max_length=4_096), AfterValidator(_lines)]
+Reason = Annotated[str, Field(max_length=200, json_schema_extra={"pattern": _ONE_LINE}), AfterValidator(_line)]
+Argument = Annotated[str, Field(max_length=4_096, json_schema_extra={"pattern": _MANY_LINES}), AfterValidator(_lines)]
+
+
+def _must_have(*names: str) -> Callable[[dict[str, Any]], None]:
+    """Says in JSON Schema that these fields must be there. The models give them a default, since a missing one is
+    refused with a code of its own."""
+
+    def change(schema: dict[str, Any]) -> None:
+        schema["required"] = list(names)
+        for name in names:
+            schema["properties"][name].pop("default", None)
+
+    return change
 
 
 class _Closed(BaseModel):
@@ -70,31 +105,48 @@ class _Closed(BaseModel):
 
 
 class CreateFollowUp(_Closed):
-    agent: AgentName = Field(default="", validate_default=True)
-    task: Line
-    message: Lines = ""
-    due: Due | None = None
-    timezone: Zone | None = None
-    report_to: Email | None = None
-    max_attempts: Attempts | None = None
+    model_config = ConfigDict(json_schema_extra=_must_have("agent", "task", "due"))
+
+    agent: AgentName = Field(default="", validate_default=True, description="A registered agent, with or without its @.")
+    task: Line = Field(description="What is to be done, in one line.")
+    message: Lines = Field(default="", description="More for the agent: a prompt; for @checklist one check on each line.")
+    due: Due = Field(default="", description="When, or how often.")
+    timezone: Zone | None = Field(default=None, description="IANA zone to read `due` in; null takes the installation's.")
+    report_to: Email | None = Field(default=None, description="Where reports go; null takes the installation's address.")
+    max_attempts: Attempts | None = Field(default=None, description="Null takes the agent's.")
 
 
 class EditFollowUp(_Closed):
+    """What is not named, or null, stays as it is."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "minProperties": 1,
+            # A new zone needs the time said again.
+            "if": {"properties": {"timezone": {"type": "string"}}, "required": ["timezone"]},
+            "then": {"properties": {"due": {"type": "string"}}, "required": ["due"]},
+        }
+    )
+
     task: Line | None = None
     message: Lines | None = None
     due: Due | None = None
-    timezone: Zone | None = None
+    timezone: Zone | None = Field(default=None, description="Zone to read `due` in; null takes the follow-up's.")
     report_to: Email | None = None
     max_attempts: Attempts | None = None
 
 
 class PutAgent(_Closed):
     kind: Literal["command"]
-    command: Annotated[list[Argument], Field(min_length=1, max_length=100)]
-    timeout_s: Annotated[int, Field(ge=1, le=3_600)] = 600
-    max_concurrency: Annotated[int, Field(ge=1, le=100)] = 1
-    rerun: Literal["safe", "never"] = "never"
-    max_attempts: Attempts = 3
+    command: Annotated[list[Argument], Field(min_length=1, max_length=100)] = Field(
+        description="Program and arguments, run without a shell, with the task as JSON on stdin."
+    )
+    timeout_s: Annotated[int, Field(ge=1, le=3_600)] = Field(default=600, description="Seconds that one run may take.")
+    max_concurrency: Annotated[int, Field(ge=1, le=100)] = Field(default=1, description="Runs at once.")
+    rerun: Literal["safe", "never"] = Field(
+        default="never", description="Whether a run that broke off may simply be run again."
+    )
+    max_attempts: Attempts = Field(default=3, description="For follow-ups that do not say.")
 
 
 class Pause(_Closed):
@@ -102,5 +154,5 @@ class Pause(_Closed):
 
 
 class PutControl(_Closed):
-    stopped: bool
+    stopped: bool = Field(description="Whether starts are held back.")
     reason: Reason | None = None

@@ -20,8 +20,6 @@ from followups.usecases.registry import Registration
 def create(service: Service, event: Mapping[str, Any], _path: dict[str, str]) -> Answer:
     key = request.idempotency_key(event)
     sent = body.read(event, CreateFollowUp)
-    if sent.due is None:
-        raise Invalid("due_required", f"say when: {when.EXAMPLES}", field="due")
     _check_recipient(service, sent.report_to)
     wanted = Request(
         agent=sent.agent, task=sent.task, message=sent.message, when=sent.due, report_to=sent.report_to,

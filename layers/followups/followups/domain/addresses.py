@@ -7,6 +7,8 @@ _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _DOMAIN = re.compile(rf"(?:{_LABEL}\.)+{_LABEL}")
 _ADDRESS = re.compile(rf"({_ATEXT}(?:\.{_ATEXT})*)@({_DOMAIN.pattern})")
+#: The same as one regular expression for others, which says nothing of lengths.
+PATTERN = _ADDRESS.pattern
 _LONGEST_LOCAL, _LONGEST = 64, 254
 
 
