@@ -6,6 +6,7 @@ It keeps nothing between requests: on a laptop many threads call it at once.
 from collections.abc import Mapping
 from typing import Any
 
+from followups.api import request
 from followups.api.problems import Answer, HttpProblem, bug, problem, store_problem
 from followups.api.routes import find
 from followups.api.service import Service
@@ -44,6 +45,8 @@ def _answer(service: Service, event: Event, log: Log) -> Answer:
 
 def _asked(event: Event) -> tuple[str, str] | None:
     """Gives the request's method and path, or None for what is no such request."""
+    if not request.has_form(event):
+        return None
     context, path = event.get("requestContext"), event.get("rawPath")
     http = context.get("http") if isinstance(context, Mapping) else None
     method = http.get("method") if isinstance(http, Mapping) else None

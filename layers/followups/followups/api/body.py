@@ -30,15 +30,20 @@ def _invalid(error: ValidationError) -> HttpProblem:
     errors: list[FieldError] = []
     code = "validation_error"
     for item in error.errors(include_url=False, include_context=False, include_input=False):
-        pointer = "/" + "/".join(str(part) for part in item["loc"])
+        pointer = "".join(f"/{_escaped(str(part))}" for part in item["loc"])
         message = item["msg"]
         if item["type"] == "extra_forbidden":
             message = "there is no such field"
         elif item["type"] == "string_unicode":
             code, message = "invalid_text", "it contains half of a surrogate pair; write plain text"
-        errors.append({"pointer": pointer.encode("ascii", "backslashreplace").decode(), "msg": message})
+        errors.append({"pointer": pointer, "msg": message})
         if item["type"].startswith("followups."):
             code = item["type"].removeprefix("followups.")
     first = errors[0]
     detail = f"{first['pointer'].removeprefix('/') or 'body'}: {first['msg']}"
     return HttpProblem(422, code, detail, errors=errors)
+
+
+def _escaped(part: str) -> str:
+    # RFC 6901 §3; and what a field is called that we do not know may be no text.
+    return part.replace("~", "~0").replace("/", "~1").encode("utf-8", "backslashreplace").decode()

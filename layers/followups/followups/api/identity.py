@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from followups.api.request import header
+from followups.domain import ids
 from followups.domain.errors import Unauthenticated
 from followups.domain.lineage import read_run_token
 from followups.usecases.manage import Asker
@@ -14,7 +15,7 @@ def asker(event: Mapping[str, Any], secrets: Sequence[bytes]) -> Asker:
 
     Raises Unauthenticated.
     """
-    owner = _owner((event.get("requestContext") or {}).get("authorizer") or {})
+    owner = _owner(_part(_part(event, "requestContext"), "authorizer"))
     if token_text := header(event, "followups-run-token"):
         token = read_run_token(token_text, secrets)
         # What an agent creates belongs to the person whose follow-up it runs, whatever credentials it came with.
@@ -23,14 +24,17 @@ def asker(event: Mapping[str, Any], secrets: Sequence[bytes]) -> Asker:
 
 
 def _owner(authorizer: Mapping[str, Any]) -> str:
-    subject = ((authorizer.get("jwt") or {}).get("claims") or {}).get("sub")
-    if subject:
-        return str(subject)
-    iam = authorizer.get("iam") or {}
-    if iam.get("accountId") and iam.get("userId"):
-        # A role session's id is "<stable principal>:<session name>".
-        return f"{iam['accountId']}/{str(iam['userId']).partition(':')[0]}"
-    local = (authorizer.get("lambda") or {}).get("owner")
-    if local:
-        return str(local)
-    raise Unauthenticated("unauthenticated", "the request carries no verified identity")
+    subject = _part(_part(authorizer, "jwt"), "claims").get("sub")
+    iam, local = _part(authorizer, "iam"), _part(authorizer, "lambda").get("owner")
+    account, user = iam.get("accountId"), iam.get("userId")
+    # A role session's id is "<stable principal>:<session name>".
+    principal = user.partition(":")[0] if isinstance(user, str) else ""
+    owner = subject or (f"{account}/{principal}" if account and principal else local)
+    if not isinstance(owner, str) or not ids.is_owner(owner):
+        raise Unauthenticated("unauthenticated", "the request carries no verified identity")
+    return owner
+
+
+def _part(of: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    part = of.get(name)
+    return part if isinstance(part, Mapping) else {}

@@ -100,5 +100,6 @@ def _problem(
         "instance": instance,
         "errors": errors,
     }
-    content = json.dumps(body, ensure_ascii=False)
+    # What was sent may be no text, and is named all the same: half of a surrogate pair becomes its JSON escape.
+    content = json.dumps(body, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
     return Answer(status, content, {"Content-Type": "application/problem+json"} | HEADERS | headers)

@@ -23,6 +23,16 @@ def json_object(event: Mapping[str, Any]) -> dict[str, Any]:
     return _object(_text(event))
 
 
+def has_form(event: object) -> bool:
+    """Says whether what is read of an event has the types of payload format 2.0: a function may be invoked by hand, with
+    anything."""
+    if not isinstance(event, Mapping):
+        return False
+    texts = (event.get("headers") or {}, event.get("queryStringParameters") or {})
+    fit = all(isinstance(it, Mapping) and all(isinstance(word, str) for pair in it.items() for word in pair) for it in texts)
+    return fit and isinstance(event.get("body") or "", str)
+
+
 def header(event: Mapping[str, Any], name: str) -> str:
     """Gives a header whatever its case, or the empty text."""
     headers = event.get("headers") or {}
@@ -71,9 +81,14 @@ def _text(event: Mapping[str, Any]) -> str:
         raise _too_large()
     if event.get("isBase64Encoded"):
         try:
-            body = base64.b64decode(body, validate=True).decode("utf-8")
+            raw = base64.b64decode(body, validate=True)
         except (binascii.Error, ValueError) as error:
-            raise HttpProblem(400, "invalid_encoding", "the body is not UTF-8 text") from error
+            raise HttpProblem(400, "invalid_encoding", "the body is not the base64 that the event says it is") from error
+        try:
+            body = raw.decode("utf-8")
+        except UnicodeDecodeError as error:
+            # RFC 8259 §8.1
+            raise HttpProblem(400, "invalid_json", "the body is not UTF-8, as JSON is") from error
     if len(body.encode("utf-8", "surrogatepass")) > MAX_BODY:
         raise _too_large()
     return str(body)

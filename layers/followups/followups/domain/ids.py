@@ -7,8 +7,12 @@ from datetime import datetime
 from typing import NamedTuple
 
 ID_LENGTH = 26
+#: What an agent may be called.
+AGENT_NAME = re.compile(r"@[a-z0-9][a-z0-9_.-]{0,38}")
 _ID = re.compile(r"[a-z2-7]{26}")
-_RUN_ID = re.compile(r"run-([a-z2-7]{26})-(\d{6})")
+_RUN_ID = re.compile(r"run-([a-z2-7]{26})-(\d{6})", re.ASCII)
+#: A table's key has room for it, whatever its characters (2,048 bytes).
+_LONGEST_OWNER = 256
 
 
 class Key(NamedTuple):
@@ -32,6 +36,11 @@ def derive_id(owner: str, idempotency_key: str) -> str:
 def is_id(text: str) -> bool:
     """Says whether the text has the form of a follow-up's id."""
     return _ID.fullmatch(text) is not None
+
+
+def is_owner(text: str) -> bool:
+    """Says whether the text may be an owner's name, which stands in keys: 1 to 256 characters that can be seen."""
+    return 0 < len(text) <= _LONGEST_OWNER and text.isprintable()
 
 
 def run_id(follow_up_id: str, fence: int) -> str:

@@ -1,6 +1,5 @@
 """What operators do: register agents, and stop everything."""
 
-import re
 from dataclasses import dataclass, replace
 
 from followups.domain import ids
@@ -9,7 +8,7 @@ from followups.domain.entities import Agent, Control
 from followups.domain.errors import Conflict, Invalid, NotFound, StoreBusy, WrongState
 from followups.usecases.world import BUILTIN, World
 
-NAME = re.compile(r"@[a-z0-9][a-z0-9_.-]{0,38}")
+NAME = ids.AGENT_NAME
 _RACES = 5
 
 

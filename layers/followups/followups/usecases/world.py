@@ -53,8 +53,10 @@ class World:
         return self.store.get(FollowUp, ids.follow_up_key(owner, follow_up_id))
 
     def agent(self, name: str) -> Agent | None:
-        """Gives a registered or built-in agent."""
-        return BUILTIN.get(name) or self.store.get(Agent, ids.agent_key(name))
+        """Gives a registered or built-in agent. Any text may be asked for: what is no name is not looked up, for a store's
+        key takes neither all characters nor all lengths."""
+        known = BUILTIN.get(name)
+        return known if known or not ids.AGENT_NAME.fullmatch(name) else self.store.get(Agent, ids.agent_key(name))
 
     def rerun_safe(self, name: str) -> bool:
         """Says whether the agent may simply be run again; one that is gone may not."""

@@ -1,0 +1,142 @@
+"""The rows of the catalogue of bad inputs (FAILURES.md §3): how a test names its row, and what stands elsewhere.
+
+A case's id begins with its row: `pytest -k api-28` runs row 28. `test_catalogue.py` says that every row is tested here,
+tested where `ELSEWHERE` says, or waits in `NOT_YET`.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple, get_args
+
+import pytest
+
+from followups import handlers
+from followups.api.routes import ROUTES
+from followups.api.schemas import CreateFollowUp, PutAgent
+from followups.domain.errors import Invalid
+from followups.domain.when import parse
+from tests.support import cfn
+from tests.support.clock import START
+
+ROWS = range(1, 95)
+GROUPS = {"api": range(1, 65), "cli": range(65, 72), "config": range(72, 79), "template": range(79, 87),
+          "events": range(87, 95)}  # fmt: skip
+_PACKAGE = cfn.ROOT / "layers/followups/followups"
+
+
+def row(number: int, name: str, *values: Any) -> Any:
+    """Gives a case of a table of tests, named after its row of the catalogue."""
+    group = next(group for group, numbers in GROUPS.items() if number in numbers)
+    return pytest.param(*values, id=f"{group}-{number:02d}-{name}")
+
+
+def never_said(word: str) -> bool:
+    """Says whether no line of the package has the word."""
+    return not any(word in path.read_text(encoding="utf-8") for path in _PACKAGE.rglob("*.py"))
+
+
+def no_time(text: str) -> bool:
+    """Says whether the grammar refuses the text as one that it does not know."""
+    try:
+        parse(text, at=START, timezone="UTC")
+    except Invalid as refused:
+        return refused.code == "invalid_due"
+    return False
+
+
+def asks_who_calls() -> bool:
+    routes = cfn.resources("AWS::ApiGatewayV2::Route").values()
+    return all(it["AuthorizationType"] != "NONE" for it in routes if it["RouteKey"] != "GET /v1/healthz")
+
+
+def asks_for_scopes() -> bool:
+    routes = cfn.resources("AWS::ApiGatewayV2::Route").values()
+    return all("AuthorizationScopes" in it for it in routes if it["RouteKey"] != "GET /v1/healthz")
+
+
+class Later(NamedTuple):
+    """Why a row, or the part of it that is named, is not tested yet; and whether that still holds."""
+
+    why: str
+    still_so: Callable[[], bool]
+
+
+#: Rows that our code cannot answer, or not yet. Whoever brings the feature takes the row out.
+NOT_YET: dict[int, Later] = {
+    1: Later("API Gateway's authorizer answers 401 before our code; what comes without an identity is api-01", asks_who_calls),
+    2: Later("API Gateway compares the scopes and answers 403 before our code", asks_for_scopes),
+    3: Later("API Gateway: an ID token has no scopes, and every route asks for one", asks_for_scopes),
+    17: Later("API Gateway's limit of the header section (431); the laptop's server answers its own, see test_server_bytes",
+              lambda: never_said("10_240")),  # fmt: skip
+    37: Later("issue 5: `every`, cron and the floor of five minutes", lambda: no_time("every 90 minutes") and no_time("* * * * *")),
+    39: Later("issue 5: monthly rules", lambda: no_time("every month on the 31st") and no_time("monthly")),
+    40: Later("issue 5: bounds of a recurrence", lambda: no_time("daily until 2027-03-01") and no_time("daily 5 times")),
+    53: Later("issue 6: quotas of open follow-ups and of creations", lambda: never_said("quota_active")),
+    63: Later("issue 5: retry by hand; resume is api-63", lambda: not any("retry" in path for _, path, _ in ROUTES)),
+    66: Later("issue 4: credentials (SigV4) and `login`; a wrong or plain address is cli-66", lambda: never_said("SigV4Auth")),
+    74: Later("issue 4: an alarm when SES refuses the sender; that the report fails is config-74",
+              lambda: not cfn.resources("AWS::CloudWatch::Alarm")),  # fmt: skip
+    76: Later("issue 6: agents by URL and ARN; an unknown kind is config-76",
+              lambda: get_args(PutAgent.model_fields["kind"].annotation) == ("command",)),  # fmt: skip
+    78: Later("issue 4: shards that may only grow need a place in the table that remembers them", lambda: never_said("shards_max")),
+    92: Later("issue 6: answers of HTTP and Lambda agents (3xx, slow-loris, FunctionError); those of commands are events-92",
+              lambda: get_args(PutAgent.model_fields["kind"].annotation) == ("command",)),  # fmt: skip
+    94: Later("issue 4: SES's own events, which come with its configuration set",
+              lambda: {it.stem for it in Path(handlers.__file__).parent.glob("*.py")} == {"__init__", "queue", "sweeper"}),
+}  # fmt: skip
+
+#: Rows that tests elsewhere hold: row -> (file, test), each of which is there.
+ELSEWHERE: dict[int, list[tuple[str, str]]] = {
+    19: [("tests/integration/test_api.py", "test_the_same_key_makes_one_followup")],
+    20: [("tests/integration/test_api.py", "test_the_same_key_makes_one_followup")],
+    21: [("tests/integration/test_store_races.py", "test_one_id_for_one_idempotency_key")],
+    22: [("tests/integration/test_api.py", "test_the_same_key_makes_one_followup")],
+    51: [("tests/integration/test_api.py", "test_a_tree_has_its_budget")],
+    69: [("tests/integration/test_cli_refusals.py", "test_a_reader_that_goes_away_makes_no_noise")],
+    72: [("tests/unit/test_lambda_settings.py", "test_each_missing_or_empty_variable_is_named"),
+         ("tests/integration/test_lambda_functions.py",
+          "test_a_wrong_environment_fails_at_the_cold_start_and_names_the_variable")],
+    73: [("tests/unit/test_lambda_settings.py", "test_a_wrong_variable_is_named_with_what_would_be_right"),
+         ("tests/unit/test_lambda_settings.py", "test_something_is_left_for_the_agent")],
+    75: [("tests/unit/test_lambda_settings.py", "test_everybody_may_receive_only_if_it_is_said_twice")],
+    77: [("tests/unit/test_lambda_settings.py", "test_signing_key")],
+    79: [("tests/unit/test_template.py", "test_message_stays_hidden_while_its_function_may_live")],
+    81: [("tests/unit/test_template.py", "test_every_route_but_the_health_check_asks_who_calls")],
+    82: [("tests/unit/test_template.py", "test_wildcards_are_explained"),
+         ("tests/unit/test_template.py", "test_mail_goes_from_the_sender_to_those_who_may_receive")],
+    83: [("tests/unit/test_template.py", "test_one_rule_with_one_target_that_retries_nothing")],
+    84: [("tests/unit/test_template.py", "test_two_more_runners_than_the_cap_whatever_the_cap")],
+    85: [("tests/unit/test_template.py", "test_table_is_safe_and_named_as_the_code_names_it")],
+    86: [("tests/unit/test_template.py", "test_table_is_safe_and_named_as_the_code_names_it")],
+    92: [("tests/integration/test_agents_command.py", "test_how_it_ends"),
+         ("tests/integration/test_agents_command.py", "test_a_long_answer_is_not_mistaken_for_a_report")],
+    93: [("tests/unit/test_report.py", "test_no_text_becomes_markup")],
+}  # fmt: skip
+
+#: Where the product answers otherwise than the catalogue says, and why it is right to.
+OTHERWISE: dict[int, str] = {
+    4: "the owner is the verified identity (DESIGN.md §5), not a tenant: without a usable one nobody is known, 401",
+    10: "100,000 brackets are more than 64 KB: row 12 comes first, 413; what fits is 400 invalid_json",
+    15: "JSON is all there is: it is answered whatever is accepted",
+    23: "there is one registry for all owners (DESIGN.md §5): an agent of another tenant is no case",
+    26: "there is no title: the one-line field that reaches a mail's subject is the task",
+    29: "WHEN.md 12: a naive time takes the owner's zone, then the stack's or the laptop's, and it is said back",
+    32: "WHEN.md 12, as row 29: a date is 09:00 in the zone that is said back",
+    34: "WHEN.md 14: the year 1 is a past time, which is answered with the next sensible one",
+    38: "there is one field for the time, in words (DESIGN.md §6): `in`, `every` and `cron` are unknown fields, 422",
+    46: "one follow-up has one recipient: a list is no text (422), and addresses joined by commas are no address",
+    50: "a run token has no expiry: it is worth something only while its run lives (DESIGN.md §3)",
+    61: "cancelling is in progress too: 409",
+    66: "without an address the command works on the laptop's own file (DESIGN.md §6): nothing is missing",
+    73: "the margin is bounded by twice the clock's skew, 60 s, which is more than the 10 of the catalogue",
+}
+
+#: The fields that a create request may have: a new one is a new row to think of.
+FIELDS = set(CreateFollowUp.model_fields)
+
+
+def rows_of(name: str) -> set[int]:
+    """Gives the rows that a test's or a case's name tells."""
+    found = re.match(r"(?:test_)?(?:api|cli|config|template|events)[-_]((?:\d+[-_])+)", name)
+    return {int(number) for number in re.findall(r"\d+", found[1])} if found else set()
