@@ -81,11 +81,13 @@ def _done(call: AgentCall, ended: Ended, spilled: Path | None) -> Done:
         return Done(outcome=Outcome.TIMED_OUT, summary=summary, report=_both(ended), output_ref=output_ref)
     if ended.code == 0:
         return read_answer(_answer(ended, spilled), output_ref=output_ref)
-    how = f"exited with {ended.code}" if ended.code > 0 else f"was killed by {_signal_name(-ended.code)}"
+    if ended.code < 0:
+        # It did not say that it failed: what the out-of-memory killer ends may have acted already.
+        summary = f"The agent was killed by {_signal_name(-ended.code)}. It may or may not have done its work."
+        return Done(outcome=Outcome.UNKNOWN, summary=summary, report=_both(ended), output_ref=output_ref)
     said = first_line(plain(ended.err.text))
-    done = read_answer(
-        _answer(ended, spilled), failed=f"The agent {how}{': ' + said if said else '.'}", output_ref=output_ref
-    )
+    failed = f"The agent exited with {ended.code}{': ' + said if said else '.'}"
+    done = read_answer(_answer(ended, spilled), failed=failed, output_ref=output_ref)
     return Done(outcome=done.outcome, summary=done.summary, report=_both(ended, done.report), output_ref=output_ref)
 
 
