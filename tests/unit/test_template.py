@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from fnmatch import fnmatch
 from typing import Any
 
 import pytest
@@ -188,9 +189,18 @@ def test_every_route_of_the_api_is_there_and_no_other() -> None:
     assert deployed == {f"{method} {path.replace('<', '{').replace('>', '}')}" for method, path, _ in ROUTES}
 
 
-def test_every_route_but_the_health_check_asks_who_calls() -> None:
+def test_the_api_may_be_called_on_each_of_its_routes() -> None:
+    permissions = cfn.resources("AWS::Lambda::Permission").values()
+    (own,) = [it for it in permissions if it["FunctionName"] == {"Ref": "ApiFunction"}]
+    source = own["SourceArn"]["Fn::Sub"].rpartition(":")[2]
+    for route in cfn.resources("AWS::ApiGatewayV2::Route").values():
+        method, path = route["RouteKey"].split(" ")
+        assert fnmatch(f"${{Api}}/$default/{method}{path}", source), route["RouteKey"]
+
+
+def test_every_route_but_two_asks_who_calls() -> None:
     for name, route in cfn.resources("AWS::ApiGatewayV2::Route").items():
-        if route["RouteKey"] == "GET /v1/healthz":
+        if route["RouteKey"] in ("GET /v1/healthz", "GET /openapi.json"):
             assert route["AuthorizationType"] == "NONE"
             continue
         assert route["AuthorizationType"] == {"Fn::If": ["UseJwt", "JWT", "AWS_IAM"]}, name

@@ -181,3 +181,15 @@ class Problem(TypedDict):
     code: Annotated[str, "Stable, for a program."]
     instance: Annotated[str, "The path that was asked."]
     errors: Annotated[list[FieldError], "The fields at fault, where there are any."]
+
+
+class GatewayMessage(TypedDict):
+    """What API Gateway refuses by itself."""
+
+    message: str
+
+
+class Document(TypedDict):
+    """An OpenAPI document."""
+
+    openapi: Annotated[str, Shape(pattern=r"^3\.1\.")]

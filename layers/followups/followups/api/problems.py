@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from followups.api import answers
 
 _BASE = "https://followups.dev/problems/"
-_TITLES = {
+TITLES = {
     400: "The request cannot be read",
     401: "Who you are is not known",
     403: "Not allowed",
@@ -93,7 +93,7 @@ def _problem(
 ) -> Answer:
     body: answers.Problem = {
         "type": _BASE + code,
-        "title": _TITLES.get(status, "Refused"),
+        "title": TITLES.get(status, "Refused"),
         "status": status,
         "detail": detail,
         "code": code,

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
 from typing import Any
 from urllib.parse import unquote
 
 from followups.api import reads
-from followups.api.problems import Answer, HttpProblem
+from followups.api.problems import Answer, HttpProblem, answer
 from followups.api.service import Route, Service
 
 
@@ -19,11 +20,22 @@ def load_writes() -> Any:
 
 def _write(name: str) -> Route:
     def route(service: Service, event: Mapping[str, Any], path: dict[str, str]) -> Answer:
-        answer: Answer = getattr(load_writes(), name)(service, event, path)
-        return answer
+        made: Answer = getattr(load_writes(), name)(service, event, path)
+        return made
 
     route.__name__ = name
     return route
+
+
+def openapi(_service: Service, _event: Mapping[str, Any], _path: dict[str, str]) -> Answer:
+    return answer(200, _document())
+
+
+@cache
+def _document() -> dict[str, Any]:
+    from followups.api.openapi import document  # No command and no cold start waits for it.
+
+    return document(ROUTES)
 
 
 ROUTES: tuple[tuple[str, str, Route], ...] = (
@@ -45,10 +57,13 @@ ROUTES: tuple[tuple[str, str, Route], ...] = (
     ("GET", "/v1/control", reads.get_control),
     ("PUT", "/v1/control", _write("put_control")),
     ("GET", "/v1/healthz", reads.healthz),
+    ("GET", "/openapi.json", openapi),
 )
 
 
-_PATTERNS = [(verb, re.compile(re.sub(r"<(\w+)>", r"(?P<\1>[^/]+)", path)), route) for verb, path, route in ROUTES]
+_PATTERNS = [
+    (verb, re.compile(re.sub(r"<(\w+)>", r"(?P<\1>[^/]+)", re.escape(path))), route) for verb, path, route in ROUTES
+]
 
 
 def find(method: str, path: str) -> tuple[Route, dict[str, str]]:
