@@ -129,3 +129,17 @@ def test_agents_are_put_listed_and_removed(server: Api) -> None:
     assert server.call("PUT", "/v1/agents/Disk!", body)[1]["code"] == "invalid_agent_name"
     for wrong in ({"command": []}, {"timeout_s": 0}, {"timeout_s": 3_601}, {"rerun": "maybe"}, {"kind": "url"}):
         assert server.call("PUT", "/v1/agents/@disk", body | wrong)[0] == 422
+
+
+def test_a_key_leads_to_what_it_made_whatever_became_of_it(server: Api) -> None:
+    made = server.call("POST", "/v1/follow-ups", TASK, idempotency_key="k?1")[1]
+    server.make()
+    server.call("DELETE", f"/v1/follow-ups/{made['id']}")
+    target = "/v1/follow-ups?idempotency_key="
+    [found] = server.call("GET", f"{target}k%3F1")[1]["follow_ups"]
+    assert (found["id"], found["status"]) == (made["id"], "cancelled")
+    assert server.call("GET", f"{target}other")[1] == {"follow_ups": [], "next": None}
+    assert server.call("GET", f"{target}k%3F1", user="stranger")[1]["follow_ups"] == []
+    for wrong in ("", "a,b", "%C3%A4", "x" * 129):
+        status, problem, _ = server.call("GET", target + wrong)
+        assert (status, problem["errors"][0]["pointer"]) == (422, "/idempotency_key")

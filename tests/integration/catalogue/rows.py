@@ -6,6 +6,7 @@ tested where `ELSEWHERE` says, or waits in `NOT_YET`.
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
@@ -45,14 +46,18 @@ def no_time(text: str) -> bool:
     return False
 
 
-def asks_who_calls() -> bool:
+def each_route(asks: Callable[[dict[str, Any]], bool]) -> bool:
+    """Says whether the gateway asks this on every route but the health check."""
     routes = cfn.resources("AWS::ApiGatewayV2::Route").values()
-    return all(it["AuthorizationType"] != "NONE" for it in routes if it["RouteKey"] != "GET /v1/healthz")
+    return all(asks(it) for it in routes if it["RouteKey"] != "GET /v1/healthz")
 
 
-def asks_for_scopes() -> bool:
-    routes = cfn.resources("AWS::ApiGatewayV2::Route").values()
-    return all("AuthorizationScopes" in it for it in routes if it["RouteKey"] != "GET /v1/healthz")
+def handlers_are(names: set[str]) -> bool:
+    return {it.stem for it in Path(handlers.__file__).parent.glob("*.py")} == names
+
+
+def only_commands() -> bool:
+    return get_args(PutAgent.model_fields["kind"].annotation) == ("command",)
 
 
 class Later(NamedTuple):
@@ -62,29 +67,29 @@ class Later(NamedTuple):
     still_so: Callable[[], bool]
 
 
+_AUTHORIZED = partial(each_route, lambda it: it["AuthorizationType"] != "NONE")
+_SCOPED = partial(each_route, lambda it: "AuthorizationScopes" in it)
+_HANDLERS = {"__init__", "queue", "sweeper"}
 #: Rows that our code cannot answer, or not yet. Whoever brings the feature takes the row out.
 NOT_YET: dict[int, Later] = {
-    1: Later("API Gateway's authorizer answers 401 before our code; what comes without an identity is api-01", asks_who_calls),
-    2: Later("API Gateway compares the scopes and answers 403 before our code", asks_for_scopes),
-    3: Later("API Gateway: an ID token has no scopes, and every route asks for one", asks_for_scopes),
-    17: Later("API Gateway's limit of the header section (431); the laptop's server answers its own, see test_server_bytes",
-              lambda: never_said("10_240")),  # fmt: skip
-    37: Later("issue 5: `every`, cron and the floor of five minutes", lambda: no_time("every 90 minutes") and no_time("* * * * *")),
+    1: Later("API Gateway: its authorizer says 401 before we are asked; what it lets through is api-01", _AUTHORIZED),
+    2: Later("API Gateway: it compares the scopes and says 403 before our code is asked", _SCOPED),
+    3: Later("API Gateway: an ID token has no scopes, and every route asks for one", _SCOPED),
+    17: Later("API Gateway: its own limit of the header section, 431", _AUTHORIZED),
+    37: Later(
+        "issue 5: `every`, cron, the floor of 5 minutes", lambda: no_time("every 90 minutes") and no_time("* * * * *")
+    ),
     39: Later("issue 5: monthly rules", lambda: no_time("every month on the 31st") and no_time("monthly")),
     40: Later("issue 5: bounds of a recurrence", lambda: no_time("daily until 2027-03-01") and no_time("daily 5 times")),
     53: Later("issue 6: quotas of open follow-ups and of creations", lambda: never_said("quota_active")),
     63: Later("issue 5: retry by hand; resume is api-63", lambda: not any("retry" in path for _, path, _ in ROUTES)),
-    66: Later("issue 4: credentials (SigV4) and `login`; a wrong or plain address is cli-66", lambda: never_said("SigV4Auth")),
-    74: Later("issue 4: an alarm when SES refuses the sender; that the report fails is config-74",
-              lambda: not cfn.resources("AWS::CloudWatch::Alarm")),  # fmt: skip
-    76: Later("issue 6: agents by URL and ARN; an unknown kind is config-76",
-              lambda: get_args(PutAgent.model_fields["kind"].annotation) == ("command",)),  # fmt: skip
-    78: Later("issue 4: shards that may only grow need a place in the table that remembers them", lambda: never_said("shards_max")),
-    92: Later("issue 6: answers of HTTP and Lambda agents (3xx, slow-loris, FunctionError); those of commands are events-92",
-              lambda: get_args(PutAgent.model_fields["kind"].annotation) == ("command",)),  # fmt: skip
-    94: Later("issue 4: SES's own events, which come with its configuration set",
-              lambda: {it.stem for it in Path(handlers.__file__).parent.glob("*.py")} == {"__init__", "queue", "sweeper"}),
-}  # fmt: skip
+    66: Later("issue 4: credentials and `login`; a wrong address is cli-66", lambda: never_said("SigV4Auth")),
+    74: Later("issue 4: its alarm; the report is config-74", lambda: not cfn.resources("AWS::CloudWatch::Alarm")),
+    76: Later("issue 6: agents by URL and ARN; an unknown kind is config-76", only_commands),
+    78: Later("issue 4: the table must remember how many shards there were", lambda: never_said("shards_max")),
+    92: Later("issue 6: agents over HTTP and Lambda; those of commands are events-92", only_commands),
+    94: Later("issue 4: SES's events, which come with its configuration set", lambda: handlers_are(_HANDLERS)),
+}
 
 #: Rows that tests elsewhere hold: row -> (file, test), each of which is there.
 ELSEWHERE: dict[int, list[tuple[str, str]]] = {

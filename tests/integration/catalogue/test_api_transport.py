@@ -112,7 +112,7 @@ def test_what_is_not_there(api: Api, method: str, path: str, status: int, allow:
         row(10, "10000-objects", b'{"a":' * 10_000, 400, "invalid_json"),
         row(10, "100000-brackets", b"[" * 100_000, 413, "payload_too_large"),
         row(12, "65537-bytes", b'{"task": "' + b"x" * (65_537 - 12) + b'"}', 413, "payload_too_large"),
-        row(12, "65537-bytes-of-20000-letters", '{"task": "'.encode() + "€".encode() * 21_842 + b'"}', 413, "payload_too_large"),
+        row(12, "21842-letters", b'{"task": "' + "€".encode() * 21_842 + b'"}', 413, "payload_too_large"),
         row(12, "300-kb", b'{"task": "' + b"x" * 300_000 + b'"}', 413, "payload_too_large"),
         row(12, "11-mb", b" " * 11_000_000, 413, "payload_too_large"),
         row(12, "binary-300-kb", b"\xff" * 300_000, 413, "payload_too_large"),

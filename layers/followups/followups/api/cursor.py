@@ -12,19 +12,25 @@ from followups.api.problems import HttpProblem
 def sign(after: str, scope: str, secret: bytes) -> str:
     """Gives the cursor for `after`, good within `scope` (owner and filter) only."""
     mac = _mac(after, scope, secret)
-    return base64.urlsafe_b64encode(mac + after.encode()).decode().rstrip("=")
+    return _text(mac + after.encode())
 
 
 def read(cursor: str, scope: str, secrets: Sequence[bytes]) -> str:
     """Gives what was signed. Raises HttpProblem 400 `invalid_cursor`."""
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        if _text(raw) != cursor:
+            raise ValueError("another spelling of the same bytes")
         mac, after = raw[:16], raw[16:].decode()
     except (ValueError, binascii.Error) as error:
         raise _invalid() from error
     if not any(hmac.compare_digest(_mac(after, scope, secret), mac) for secret in secrets):
         raise _invalid()
     return after
+
+
+def _text(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
 def _mac(after: str, scope: str, secret: bytes) -> bytes:

@@ -17,10 +17,11 @@ EXAMPLES = "7d, 1w, in 3 hours, 2026-12-01, 2026-12-01T09:00, daily, weekly"
 #: Nothing is scheduled further ahead than this.
 HORIZON = timedelta(days=365 * 50)
 _MORNING = time(9)
-_COMPACT = re.compile(r"(\d{1,6})([smhdw])", re.ASCII)
-_WORDED = re.compile(r"in (\d{1,9}|an?) (second|minute|hour|day|week)s?", re.ASCII)
+_COMPACT = re.compile(r"(\d+)([smhdw])", re.ASCII)
+_WORDED = re.compile(r"in (\d+|an?) (second|minute|hour|day|week)s?", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _DATETIME = re.compile(r"(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}(?::\d{2})?)(Z|[+-]\d{2}:\d{2})?", re.ASCII | re.IGNORECASE)
+_FAR_YEAR = re.compile(r"\d{5,}-\d{2}-\d{2}(?:T| |$)", re.ASCII)
 _UNITS = {"s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week"}
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600}
 _DAYS = {"day": 1, "week": 7}
@@ -116,6 +117,8 @@ def _relative(text: str, words: str, now: datetime, local_now: datetime, zone: Z
 
 def _absolute(text: str, words: str, zone: ZoneInfo) -> datetime | None:
     stripped = words.upper()
+    if _FAR_YEAR.match(stripped):
+        raise _out_of_range(text)
     try:
         if _DATE.fullmatch(stripped):
             return to_utc(datetime.combine(date.fromisoformat(stripped), _MORNING), zone)
