@@ -1,17 +1,21 @@
 """A laptop of its own for a test: a home folder, the `followups` command as a real process, and the API in process."""
 
+import io
 import json
 import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from followups import bootstrap
 from followups.adapters.local import SystemClock
 from followups.cli.client import Client, InProcess
+from followups.cli.main import _run
 from followups.config import LaptopConfig
 
 ROOT = Path(__file__).parents[2]
@@ -40,6 +44,13 @@ class Laptop:
         out, err = process.communicate(timeout=60)
         assert process.returncode == code, f"followups {words}: exit {process.returncode}\n{out}\n{err}"
         return subprocess.CompletedProcess(words, process.returncode, out, err)
+
+    def here(self, *words: str, **more: str) -> "subprocess.CompletedProcess[str]":
+        """Runs the command in this process, for tests of what it says and not of its start."""
+        out, err = io.StringIO(), io.StringIO()
+        with patch.dict(os.environ, self.environ(**more), clear=True), redirect_stdout(out), redirect_stderr(err):
+            code = _run(list(words))
+        return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
 
     def json(self, *words: str, code: int = 0, **more: str) -> Any:
         """Runs the command with --json and gives its one document."""

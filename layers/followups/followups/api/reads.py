@@ -20,6 +20,9 @@ _GROUPS = ("open", "closed", "all")
 def list_(service: Service, event: Mapping[str, Any], _path: dict[str, str]) -> Answer:
     query = event.get("queryStringParameters") or {}
     status, limit, who = query.get("status", "open"), request.page_size(event), asker(service, event)
+    if (key := request.asked_key(event)) is not None:
+        made = manage.made_with(service.world, who, key)
+        return answer(200, views.Page([made] if made else [], None).to_json())
     known = (*_GROUPS, *(s.value for s in Status))
     if status not in known:
         raise request.wrong_field("status", f"{status[:20]!r} is none of {', '.join(known)}")

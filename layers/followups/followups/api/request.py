@@ -51,6 +51,14 @@ def idempotency_key(event: Mapping[str, Any]) -> str | None:
     return key
 
 
+def asked_key(event: Mapping[str, Any]) -> str | None:
+    """Gives the query's `idempotency_key`, or None. Raises HttpProblem 422."""
+    key = (event.get("queryStringParameters") or {}).get("idempotency_key")
+    if key is not None and not _KEY.fullmatch(key):
+        raise wrong_field("idempotency_key", "it is no Idempotency-Key: 1 to 128 visible ASCII characters but the comma")
+    return key
+
+
 def if_match(event: Mapping[str, Any]) -> int:
     """Gives the version that If-Match names. Raises HttpProblem 428 without one, 422 for one that is no version."""
     value = header(event, "if-match").strip()

@@ -78,8 +78,21 @@ class Client:
         return reply
 
     def create(self, body: Mapping[str, Any], key: str | None) -> Reply:
-        headers = {"Idempotency-Key": key or secrets.token_hex(16)}
-        return self.call("POST", "/v1/follow-ups", body, headers=headers)
+        """Makes a follow-up, once for each key; without one it takes a fresh one, and names it if there is no answer."""
+        key = key or secrets.token_hex(16)
+        try:
+            return self.create_once(body, key)
+        except Unreachable as error:
+            raise Unreachable(f"{error}; if you try again use --key {key}, so that nothing is made twice") from error
+
+    def create_once(self, body: Mapping[str, Any], key: str) -> Reply:
+        """Makes a follow-up under a key that the caller can tell again."""
+        return self.call("POST", "/v1/follow-ups", body, headers={"Idempotency-Key": key})
+
+    def made_with(self, key: str) -> dict[str, Any] | None:
+        """Gives the follow-up that was made with this key, or None."""
+        found: list[dict[str, Any]] = self.call("GET", "/v1/follow-ups", query={"idempotency_key": key}).body["follow_ups"]
+        return found[0] if found else None
 
     def pages(self, status: str) -> list[dict[str, Any]]:
         """Gives all follow-ups of a status or group."""

@@ -1,5 +1,6 @@
 """The transport over HTTP: to an installation on AWS, or to `followups dev`."""
 
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -25,11 +26,9 @@ class Http:
         except urllib.error.HTTPError as error:
             with error:
                 return _reply(error.code, dict(error.headers), error.read())
-        except (OSError, urllib.error.URLError) as error:
+        except (OSError, http.client.HTTPException) as error:  # URLError is an OSError
             reason = getattr(error, "reason", error)
-            key = headers.get("Idempotency-Key")
-            hint = f"; if you try again use --key {key}, so that nothing is made twice" if key else ""
-            raise Unreachable(f"{self._url} did not answer ({reason}){hint}") from error
+            raise Unreachable(f"{self._url} did not answer ({reason})") from error
 
 
 def _reply(status: int, headers: Mapping[str, str], raw: bytes) -> Reply:

@@ -21,7 +21,8 @@ from followups.domain.errors import ConfigError, FollowupsError, Refused
 _COMMANDS = {
     "create": "create", "list": "look", "show": "look", "runs": "look", "report": "look",
     "edit": "change", "delete": "change", "pause": "change", "resume": "change", "run": "change",
-    "agents": "agents", "config": "configure", "run-due": "run_due", "dev": "dev", "demo": "demo",
+    "agents": "agents", "config": "configure", "import": "importing",
+    "run-due": "run_due", "dev": "dev", "demo": "demo",
 }  # fmt: skip
 
 

@@ -105,6 +105,14 @@ def get(world: World, asker: Asker, follow_up_id: str) -> FollowUp:
     return old
 
 
+def made_with(world: World, asker: Asker, idempotency_key: str) -> FollowUp | None:
+    """Gives the follow-up that the owner made with this key, whatever became of it, or None."""
+    try:
+        return get(world, asker, ids.derive_id(asker.owner, idempotency_key))
+    except NotFound:
+        return None
+
+
 def get_run(world: World, asker: Asker, run_id: str) -> Run:
     """Gives the record of a run that ended. Raises NotFound, or WrongState `in_progress` while it runs."""
     named = ids.parse_run_id(run_id)
