@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from followups.domain import ids
 from followups.domain.lineage import RunToken, sign_run
 from followups.domain.status import Status
 from tests.integration.catalogue.rows import FIELDS, row
 from tests.integration.catalogue.test_api_transport import refused
 from tests.support.api import SECRET, TASK, Api
 from tests.support.clock import START
+from tests.support.things import fresh as fresh_name
 
 PATH = "/v1/follow-ups"
 
@@ -392,7 +392,7 @@ def spoil(api: Api, follow_up_id: str, **fields: Any) -> None:
     """Changes a follow-up in the store, past all rules."""
     old = api.world.follow_up("me", follow_up_id)
     assert old is not None
-    api.put(replace(old, version=old.version + 1, write_id=ids.derive_id("w", follow_up_id), **fields))
+    api.put(replace(old, version=old.version + 1, write_id=fresh_name(), **fields))
 
 
 def test_api_51_a_grandchild_has_no_children(api: Api) -> None:
