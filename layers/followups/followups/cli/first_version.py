@@ -14,8 +14,8 @@ from datetime import date, datetime
 from typing import Any
 
 from followups.domain.errors import Invalid
+from followups.domain.ids import AGENT_NAME
 from followups.domain.text import first_line, plain
-from followups.usecases.registry import NAME
 
 #: A thousand tasks with the longest texts that a follow-up may have, and far more of the usual ones.
 MAX_BYTES = 20 * 1024 * 1024
@@ -97,7 +97,7 @@ def _task(number: int, item: object) -> OldTask:
         values[field] = value
     # An agent's name is lower case with an @; the first version took it in any form.
     values["recipient"] = "@" + values["recipient"].strip().removeprefix("@").lower()
-    if not NAME.fullmatch(values["recipient"]):
+    if not AGENT_NAME.fullmatch(values["recipient"]):
         why = f"{_shown(item['recipient'])!r} can be no agent's name; write it like @backup"
         raise wrong(f"{_place(number, item['id'])}: recipient: {why}")
     return OldTask(number=number, **values)
