@@ -19,7 +19,7 @@ MESSAGE_LIMIT = 16_000
 _DUE_LIMIT = 100
 # Control characters and line separators (Unicode's Cc, Zl, Zp); in a text of several lines without tab and line feed.
 _CONTROL = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
-_ONE_LINE = rf"^\s*[^\s{_CONTROL}](?:[^{_CONTROL}]*[^\s{_CONTROL}])?\s*$"
+_ONE_LINE = rf"^[ \t\r\n]*[^ {_CONTROL}](?:[^{_CONTROL}]*[^ {_CONTROL}])?[ \t\r\n]*$"
 _MANY_LINES = r"^(?:[^\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029]|\r\n)*$"
 _AGENT = "^@?[a-z0-9][a-z0-9_.-]{0,38}$"
 _ZONE = r"^[A-Za-z0-9_+\-]+(?:/[A-Za-z0-9_+\-]+)*$"
@@ -31,8 +31,9 @@ def _error(code: str, message: str) -> PydanticCustomError:
 
 
 def _line(text: str) -> str:
-    text = text.strip()
-    if not text:
+    # Only what a person or a shell leaves at the ends; `strip()` would also take some control characters away.
+    text = text.strip(" \t\r\n")
+    if not text.strip():
         raise _error("validation_error", "it is empty; say in one line what is to be done")
     return _fit(text, lines=False)
 
@@ -71,7 +72,8 @@ def _email(text: str) -> str:
     return text
 
 
-Line = Annotated[str, Field(max_length=TASK_LIMIT, json_schema_extra={"pattern": _ONE_LINE}), AfterValidator(_line)]
+_LINE: dict[str, Any] = {"pattern": _ONE_LINE, "allOf": [{"pattern": r"\S"}]}
+Line = Annotated[str, Field(max_length=TASK_LIMIT, json_schema_extra=_LINE), AfterValidator(_line)]
 Lines = Annotated[str, Field(max_length=MESSAGE_LIMIT, json_schema_extra={"pattern": _MANY_LINES}), AfterValidator(_lines)]
 Due = Annotated[
     str, Field(json_schema_extra={"pattern": r"\S", "maxLength": _DUE_LIMIT, "examples": EXAMPLES.split(", ")}),
@@ -84,7 +86,7 @@ Email = Annotated[
     AfterValidator(_email),
 ]  # fmt: skip
 Attempts = Annotated[int, Field(ge=1, le=10)]
-Reason = Annotated[str, Field(max_length=200, json_schema_extra={"pattern": _ONE_LINE}), AfterValidator(_line)]
+Reason = Annotated[str, Field(max_length=200, json_schema_extra=_LINE), AfterValidator(_line)]
 Argument = Annotated[str, Field(max_length=4_096, json_schema_extra={"pattern": _MANY_LINES}), AfterValidator(_lines)]
 
 
