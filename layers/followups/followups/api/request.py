@@ -65,7 +65,7 @@ def if_match(event: Mapping[str, Any]) -> int:
     if not value:
         detail = "send If-Match with the ETag of the follow-up as you read it, so that no other change is lost"
         raise HttpProblem(428, "precondition_required", detail)
-    if not re.fullmatch(r'"?[0-9]{1,12}"?', value, re.ASCII):
+    if not re.fullmatch(r'[0-9]{1,12}|"[0-9]{1,12}"', value, re.ASCII):
         raise HttpProblem(422, "validation_error", 'If-Match takes one ETag as it was answered, like "3"')
     return int(value.strip('"'))
 

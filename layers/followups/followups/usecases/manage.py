@@ -100,7 +100,7 @@ def create(world: World, asker: Asker, request: Request, *, idempotency_key: str
 def get(world: World, asker: Asker, follow_up_id: str) -> FollowUp:
     """Gives the owner's follow-up. Raises NotFound for one that is not there, forgotten, or somebody else's."""
     old = world.follow_up(asker.owner, follow_up_id) if ids.is_id(follow_up_id) else None
-    if old is None or (old.expires_at is not None and old.expires_at <= world.clock.now()):
+    if old is None or _forgotten(world, old):
         raise NotFound("not_found", f"there is no follow-up {follow_up_id[:60]}")
     return old
 
@@ -117,7 +117,8 @@ def get_run(world: World, asker: Asker, run_id: str) -> Run:
     """Gives the record of a run that ended. Raises NotFound, or WrongState `in_progress` while it runs."""
     named = ids.parse_run_id(run_id)
     if named:
-        if run := world.store.get(Run, ids.run_key(asker.owner, *named)):
+        run = world.store.get(Run, ids.run_key(asker.owner, *named))
+        if run is not None and not _forgotten(world, run):
             return run
         old = world.follow_up(asker.owner, named[0])
         if old and old.fence == named[1] and old.started_at is not None and not old.is_closed:
@@ -128,7 +129,7 @@ def get_run(world: World, asker: Asker, run_id: str) -> Run:
 def runs(world: World, asker: Asker, follow_up_id: str, *, limit: int) -> list[Run]:
     """Gives the follow-up's latest runs, newest first. Raises NotFound."""
     get(world, asker, follow_up_id)
-    return world.store.runs(asker.owner, follow_up_id, limit=limit)
+    return [it for it in world.store.runs(asker.owner, follow_up_id, limit=limit) if not _forgotten(world, it)]
 
 
 def edit(world: World, asker: Asker, follow_up_id: str, patch: Patch, *, version: int, allow_commands: bool) -> FollowUp:
@@ -191,6 +192,11 @@ def _change(world: World, asker: Asker, follow_up_id: str, decide: Callable[...,
             continue
         return _of(swap)
     raise StoreBusy(f"follow-up {follow_up_id} is being changed by others; try again")
+
+
+def _forgotten(world: World, it: FollowUp | Run) -> bool:
+    """Says whether its time in the history is over: a store may keep it for days after that."""
+    return it.expires_at is not None and it.expires_at <= world.clock.now()
 
 
 def _of(swap: Swap) -> FollowUp:
