@@ -10,7 +10,18 @@ from typing import Any
 
 from followups.adapters import codec
 from followups.domain import ids
-from followups.domain.changes import Add, Change, FreeSlot, Live, Remove, SetAside, Spend, Swap, TakeSlot
+from followups.domain.changes import (
+    Add,
+    Change,
+    FreeSlot,
+    Live,
+    Remove,
+    SetAside,
+    Spend,
+    Swap,
+    TakeSlot,
+    refuse_doubles,
+)
 from followups.domain.entities import Agent, Entity, FollowUp, Run, Unreadable
 from followups.domain.errors import Conflict, UnreadableItem
 from followups.domain.ids import Key
@@ -61,6 +72,7 @@ class Tables:
 
     def commit(self, changes: tuple[Change, ...]) -> None:
         """Makes all changes or none. Raises Conflict with those whose condition failed, a Swap or Add first."""
+        refuse_doubles(changes)
         if any(self._is_written(change) for change in changes):
             return
         failed = [change for change in changes if not self._holds(change)]
@@ -110,15 +122,14 @@ class Tables:
             case Add(entity):
                 return entity.key not in self.items
             case TakeSlot(key, member, cap):
-                return len(self.slots.get(key, set()) - {member}) < cap
+                members = self.slots.get(key, set())
+                return member in members or len(members) < cap
             case FreeSlot():
                 return True
             case Spend(key, amount, limit):
                 return self.counters.get(key, 0) + amount <= limit
             case Live(key, fence):
-                item = self.items.get(key)
-                it = item.entity if item else None
-                return isinstance(it, FollowUp) and it.status is Status.RUNNING and it.fence == fence
+                return _is_live(self.items.get(key), fence)
             case Remove(entity):
                 item = self.items.get(entity.key)
                 return item is not None and item.version == entity.version
@@ -183,8 +194,9 @@ class SimStore:
 
     def runs(self, owner: str, follow_up_id: str, *, limit: int) -> list[Run]:
         pk = ids.follow_up_key(owner, follow_up_id).pk
-        found = [it.entity for it in self._tables.items.values() if it.key.pk == pk and isinstance(it.entity, Run)]
-        return sorted(found, key=lambda run: -run.fence)[:limit]
+        found = [it for it in self._tables.items.values() if it.key.pk == pk and it.key.sk.startswith("RUN#")]
+        latest = sorted(found, key=lambda it: it.key, reverse=True)[:limit]
+        return [it.entity for it in latest if isinstance(it.entity, Run)]
 
     def agents(self) -> list[Agent]:
         found = [it.entity for it in self._tables.shown().values() if isinstance(it.entity, Agent)]
@@ -192,6 +204,15 @@ class SimStore:
 
     def slots(self, key: Key) -> frozenset[str]:
         return frozenset(self._tables.slots.get(key, ()))
+
+
+def _is_live(item: Stored | None, fence: int) -> bool:
+    if item is None or item.entity is None:
+        # What cannot be read has its attributes all the same, as in a table.
+        raw = item.raw if item and item.raw else {}
+        return (raw.get("status"), raw.get("fence")) == (Status.RUNNING.value, fence)
+    it = item.entity
+    return isinstance(it, FollowUp) and it.status is Status.RUNNING and it.fence == fence
 
 
 def _due(item: Stored) -> FollowUp | Run | Unreadable:

@@ -1,0 +1,297 @@
+"""People, and what they ask for through the API. A new action is one function and one line of `ACTIONS`."""
+
+import json
+import random
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from followups.domain import ids
+from followups.domain.contract import AgentCall
+from followups.domain.entities import FollowUp
+from followups.local import events
+from tests.simulation.agents import NATURES
+from tests.simulation.engine import MINUTE, SECOND, Process
+
+if TYPE_CHECKING:
+    from tests.simulation.stack import Stack
+
+OWNERS = ("ada", "bob")
+_TRIES = 6
+Answer = tuple[int, dict[str, Any], dict[str, str]]
+
+
+class People:
+    """Those who use it. `skip` leaves actions out, by number."""
+
+    def __init__(self, stack: "Stack", skip: frozenset[int]) -> None:
+        self.stack = stack
+        self.skip = skip
+        self.script: list[str] = []
+        #: Ids that were answered with 200 or 201, by owner.
+        self.known: dict[str, list[str]] = {owner: [] for owner in OWNERS}
+        self.keys: dict[tuple[str, str], str] = {}
+        #: The highest cap that each agent ever had.
+        self.caps: dict[str, int] = {}
+        self._calls = 0
+
+    def begin(self, count: int, until: int) -> None:
+        """Registers the agents, and lets so many things be asked until that time."""
+        rng = self.stack.engine.rng("script")
+        for name in NATURES:
+            self._act(f"register {name}", 0, "ada", lambda act, name=name: _register(act, name))
+        names, weights = zip(*[(name, weight) for name, (weight, _) in ACTIONS.items()], strict=True)
+        # Each story has a few things due at once, and the rest spread.
+        moments = sorted(rng.choice((rng.randrange(until), rng.randrange(min(until, 20 * MINUTE)))) for _ in range(count))
+        for number, moment in enumerate(moments):
+            name, owner = rng.choices(names, weights)[0], rng.choice(OWNERS)
+            if number < count // 4:
+                name = "create"
+            self.script.append(name)
+            if number not in self.skip:
+                self._act(f"{name} #{number}", moment + 5 * SECOND, owner, ACTIONS[name][1])
+
+    def end(self) -> None:
+        """Lets everybody cancel what recurs."""
+        for item in list(self.stack.tables.items.values()):
+            it = item.entity
+            if isinstance(it, FollowUp) and it.rule:
+                path = f"/v1/follow-ups/{it.id}"
+                self._act(f"end {it.id[:6]}", 0, it.owner, lambda act, path=path: act.until_answered("DELETE", path))
+
+    def _act(self, name: str, moment: int, owner: str, act: Callable[["Act"], None]) -> None:
+        engine = self.stack.engine
+        engine.at(moment, lambda: Process(engine, name, lambda it: act(Act(self, it, owner))) and None)
+
+    def ask(
+        self, process: Process, owner: str, method: str, path: str, body: Any = None, headers: Mapping[str, str] = {}
+    ) -> Answer | None:
+        """Sends a request and waits for its answer; None if there was none."""
+        self._calls += 1
+        process.calls += 1
+        stack = self.stack
+        sent = {"content-type": "application/json"} | dict(headers)
+        text = None if body is None else json.dumps(body).encode()
+        event = events.request(method, path, user=owner, headers=sent, body=text, at=stack.engine.instant(0))
+
+        def work(api: Process) -> Any:
+            return stack.handler("api", api)(event, events.LocalContext())
+
+        name = f"{process.name} > {method} {process.calls}"
+        call = stack.invoke(name, work, lives=29 * SECOND, ended=lambda _: process.wake())
+        process.park()
+        stack.checks.let_out(call)
+        if call.result is None:
+            return None
+        status, answered = call.result["statusCode"], json.loads(call.result["body"])
+        stack.engine.note(name, f"{method} {path} -> {status} {answered.get('code', '')}")
+        self._sound(status, answered, call.result["headers"], name)
+        return status, answered, call.result["headers"]
+
+    def _sound(self, status: int, body: dict[str, Any], headers: Mapping[str, str], name: str) -> None:
+        checks = self.stack.checks
+        checks.that(status < 500 or status == 503, "I18 no answer is a bug", name, status, body)
+        checks.noted[f"answer_{status}"] += 1
+        if status >= 400:
+            checks.that(headers["Content-Type"] == "application/problem+json", "I18 problem+json", name)
+            checks.that({"type", "title", "status", "detail", "code"} <= body.keys(), "I18 a whole problem", name, body)
+
+    def child(self, process: Process, call: AgentCall, number: int) -> None:
+        """An agent asks for a follow-up of its own, as itself."""
+        # What is due at once is moved away; what an agent would do in a loop must not spin.
+        due = process.rng.choice(("in 1 second", "in 6 minutes", "in 2 hours"))
+        body = {"agent": process.rng.choice(["@safe", "@maker"]), "task": f"Child {number}", "due": due}
+        headers = {"followups-run-token": call.token, "idempotency-key": f"{call.run_id}-{number}"}
+        for _ in range(2):
+            answered = self.ask(process, "agent", "POST", "/v1/follow-ups", body, headers)
+            if answered is not None and answered[0] != 503:
+                if answered[0] in (200, 201):
+                    self._accepted(call.owner, answered[1]["id"])
+                return
+
+    def _accepted(self, owner: str, follow_up_id: str) -> None:
+        stored = self.stack.tables.items.get(ids.follow_up_key(owner, follow_up_id))
+        self.stack.checks.that(stored is not None, "I2 what was accepted is there", follow_up_id)
+        if follow_up_id not in self.known[owner]:
+            self.known[owner].append(follow_up_id)
+
+
+class Act:
+    """One thing that somebody does."""
+
+    def __init__(self, people: People, process: Process, owner: str) -> None:
+        self.people, self.process, self.owner = people, process, owner
+        self.rng: random.Random = process.rng
+        self.checks = people.stack.checks
+
+    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Answer | None:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.people.ask(self.process, self.owner, method, path, body, named)
+
+    def until_answered(self, method: str, path: str, body: Any = None, **headers: str) -> Answer | None:
+        """Asks again while there is no answer, as the command does."""
+        for number in range(_TRIES):
+            answered = self.ask(method, path, body, **headers)
+            if answered is not None and answered[0] != 503:
+                return answered
+            self.process.wait((2**number) * SECOND)
+        return None
+
+    def one(self) -> str | None:
+        """Gives the id of one of the owner's follow-ups, if there is any."""
+        known = self.people.known[self.owner]
+        return self.rng.choice(known) if known else None
+
+    def true(self, view: dict[str, Any]) -> None:
+        """What is said of a follow-up was so at that version of it."""
+        it = self.checks.history.get((ids.follow_up_key(self.owner, view["id"]), view["version"]))
+        self.checks.that(it is not None, "I19 a version that never was", view["id"], view["version"])
+        assert isinstance(it, FollowUp)
+        said = (view["status"], view["occurrence"], view["attempt"], view["due_at"], view["task"])
+        was = (it.status, it.occurrence, it.attempt, f"{it.due_at:%Y-%m-%dT%H:%M:%SZ}", it.task)
+        self.checks.that(said == was, "I19 what is shown was never so", said, was)
+
+
+def _register(act: Act, name: str) -> None:
+    nature = NATURES[name]
+    body = {
+        "kind": "command", "command": ["x"], "timeout_s": nature.timeout_s, "max_concurrency": nature.max_concurrency,
+        "rerun": nature.rerun, "max_attempts": nature.max_attempts,
+    }  # fmt: skip
+    act.until_answered("PUT", f"/v1/agents/{name}", body)
+
+
+def _create(act: Act) -> None:
+    rng = act.rng
+    due = rng.choice(
+        ["in 5 seconds", "in 90 seconds", "in 3 minutes", "in 10 minutes", "in 2 hours", "in 30 hours", "daily", "weekly"]
+    )
+    body = {"agent": rng.choice(list(NATURES)), "task": f"Task of {act.process.name}", "due": due}
+    if rng.random() < 0.2:
+        body["max_attempts"] = rng.randint(1, 4)
+    key = f"key of {act.process.name}".replace(" ", "-")
+    if rng.random() < 0.3:
+        _create_twice(act, body, key)
+        return
+    _made(act, act.until_answered("POST", "/v1/follow-ups", body, idempotency_key=key), key)
+
+
+def _create_twice(act: Act, body: dict[str, Any], key: str) -> None:
+    """The same request from two places at once."""
+    engine = act.people.stack.engine
+
+    def other(process: Process) -> None:
+        again = Act(act.people, process, act.owner)
+        _made(again, again.until_answered("POST", "/v1/follow-ups", body, idempotency_key=key), key)
+
+    Process(engine, f"{act.process.name} (twin)", other)
+    _made(act, act.until_answered("POST", "/v1/follow-ups", body, idempotency_key=key), key)
+
+
+def _made(act: Act, answered: Answer | None, key: str) -> None:
+    if answered is None or answered[0] not in (200, 201):
+        # An agent may have been removed meanwhile.
+        return
+    made = answered[1]["id"]
+    known = act.people.keys.setdefault((act.owner, key), made)
+    act.checks.that(known == made, "I13 one id a key", key, known, made)
+    act.people._accepted(act.owner, made)
+
+
+def _cancel(act: Act) -> None:
+    if (it := act.one()) and (answered := act.ask("DELETE", f"/v1/follow-ups/{it}")):
+        status, body, _ = answered
+        if status in (200, 202):
+            act.checks.that(body["status"] == {200: "cancelled", 202: "cancelling"}[status], "I15", body["status"])
+        if status == 200:
+            act.checks.cancelled.add(ids.follow_up_key(act.owner, it))
+
+
+def _edit(act: Act) -> None:
+    it = act.one()
+    shown = act.ask("GET", f"/v1/follow-ups/{it}") if it else None
+    if not it or not shown or shown[0] != 200:
+        return
+    act.process.wait(act.rng.randrange(20 * SECOND))
+    body: dict[str, Any] = {"task": f"Edited by {act.process.name}"}
+    if act.rng.random() < 0.5:
+        body["due"] = act.rng.choice(["in 30 seconds", "in 4 minutes", "in 1 hour", "daily"])
+    answered = act.ask("PATCH", f"/v1/follow-ups/{it}", body, if_match=shown[2]["ETag"])
+    if answered and answered[0] == 200:
+        act.checks.that(answered[1]["version"] > shown[1]["version"], "I5 an edit is a new version", it)
+
+
+def _verb(verb: str) -> Callable[[Act], None]:
+    def act_(act: Act) -> None:
+        if it := act.one():
+            act.ask("POST", f"/v1/follow-ups/{it}/{verb}")
+
+    return act_
+
+
+def _show(act: Act) -> None:
+    if (it := act.one()) and (shown := act.ask("GET", f"/v1/follow-ups/{it}")) and shown[0] == 200:
+        act.true(shown[1])
+    if it:
+        act.ask("GET", f"/v1/follow-ups/{it}/runs")
+
+
+def _list(act: Act) -> None:
+    listed = act.ask("GET", f"/v1/follow-ups?status={act.rng.choice(['open', 'closed', 'all'])}&limit=100")
+    if listed and listed[0] == 200:
+        for view in listed[1]["follow_ups"]:
+            act.true(view)
+
+
+def _pry(act: Act) -> None:
+    """Somebody asks for what is another's."""
+    [other] = [owner for owner in OWNERS if owner != act.owner]
+    for it in act.people.known[other][:1]:
+        answered = act.ask(act.rng.choice(["GET", "DELETE"]), f"/v1/follow-ups/{it}")
+        act.checks.that(answered is None or answered[0] in (404, 503), "I18 another owner's", it, answered)
+
+
+def _stop(act: Act) -> None:
+    """The kill switch is turned on, and off again after a while."""
+    stack = act.people.stack
+    if act.until_answered("PUT", "/v1/control", {"stopped": True, "reason": "too much"}):
+        stack.checks.stopped_since = stack.engine.now
+    act.process.wait(act.rng.randrange(MINUTE, 60 * MINUTE))
+    stack.checks.stopped_since = None
+    while not act.until_answered("PUT", "/v1/control", {"stopped": False}):
+        pass
+
+
+def _new_cap(act: Act) -> None:
+    name = act.rng.choice(list(NATURES))
+    cap = act.rng.randint(1, 3)
+    act.people.caps[name] = max(cap, act.people.caps.get(name, 0))
+    nature = NATURES[name]
+    body = {
+        "kind": "command", "command": ["x"], "timeout_s": nature.timeout_s, "max_concurrency": cap, "rerun": nature.rerun,
+        "max_attempts": nature.max_attempts,
+    }  # fmt: skip
+    act.until_answered("PUT", f"/v1/agents/{name}", body)
+
+
+def _remove_agent(act: Act) -> None:
+    name = act.rng.choice(list(NATURES))
+    act.ask("DELETE", f"/v1/agents/{name}")
+    act.process.wait(act.rng.randrange(10 * MINUTE))
+    _register(act, name)
+
+
+#: What people do, and how often.
+ACTIONS: dict[str, tuple[int, Callable[[Act], None]]] = {
+    "create": (30, _create),
+    "cancel": (8, _cancel),
+    "edit": (10, _edit),
+    "pause": (6, _verb("pause")),
+    "resume": (10, _verb("resume")),
+    "run now": (10, _verb("run")),
+    "show": (6, _show),
+    "list": (4, _list),
+    "pry": (3, _pry),
+    "stop": (2, _stop),
+    "new cap": (3, _new_cap),
+    "remove agent": (2, _remove_agent),
+}

@@ -1,0 +1,61 @@
+"""One seed from beginning to end."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from followups.usecases.world import Limits
+from tests.simulation.engine import DAY, HOUR, Engine, Violation
+from tests.simulation.faults import Plan, draw_plan
+from tests.simulation.stack import Stack
+
+START = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+#: Recurrences go on this long after all is healed; then people cancel them.
+GOES_ON = 2 * DAY
+#: By then everything must have come to rest: the last resend of a claim is 8.5 hours after its time.
+DRAINS = GOES_ON + 2 * DAY
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a seed went."""
+
+    seed: int
+    violation: str | None
+    faults: dict[str, int]
+    noted: dict[str, int]
+    checksum: int
+    struck: tuple[tuple[str, str], ...]
+    script: tuple[str, ...]
+    trace: tuple[str, ...] = ()
+
+
+def simulate(
+    seed: int, *, trace: bool = False, only: frozenset[tuple[str, str]] | None = None,
+    skip: frozenset[int] = frozenset(),
+) -> Result:  # fmt: skip
+    """Runs a seed. `only` leaves out all faults but these, `skip` the actions of these numbers: for making it short."""
+    engine = Engine(seed, START)
+    if trace:
+        engine.trace = []
+    rng = engine.rng("story")
+    heals_at = rng.choice((2 * HOUR, 6 * HOUR, 3 * DAY))
+    plan: Plan = draw_plan(rng, heals_at)
+    limits = Limits(
+        global_cap=rng.randint(2, 4), claim_at_birth=rng.random() < 0.7, runs_per_hour=rng.choice((0, 0, 5, 20))
+    )
+    stack = Stack(engine, plan, limits=limits, only=only, skip=skip)
+    violation = None
+    try:
+        stack.people.begin(rng.randint(12, 36), heals_at)
+        engine.run(heals_at + GOES_ON)
+        stack.people.end()
+        while engine.now < heals_at + DRAINS and not stack.checks.at_rest():
+            engine.run(engine.now + HOUR)
+        stack.checks.finished()
+    except Violation as broken:
+        violation = str(broken)
+    return Result(
+        seed=seed, violation=violation, faults=dict(engine.faults), noted=dict(stack.checks.noted),
+        checksum=engine.checksum, struck=tuple(stack.struck), script=tuple(stack.people.script),
+        trace=tuple(engine.trace or ()),
+    )  # fmt: skip

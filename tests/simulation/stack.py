@@ -1,0 +1,244 @@
+"""The product put together as on AWS, over the simulated ports: the real handlers, called as Lambda calls them."""
+
+import itertools
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from followups.adapters.local import NoLeases
+from followups.api.app import api
+from followups.api.service import Service
+from followups.domain.messages import Message
+from followups.handlers import Handler
+from followups.handlers.queue import reporter, runner
+from followups.handlers.sweeper import sweeper
+from followups.local import events
+from followups.usecases.world import Limits, World
+from tests.simulation.agents import Agents, SimTarget
+from tests.simulation.checks import Checks
+from tests.simulation.engine import HOUR, MINUTE, SECOND, Engine, Process
+from tests.simulation.faults import KINDS, LONGEST_LAG, SKEW, SPECIAL, Plan
+from tests.simulation.people import People
+from tests.simulation.ports import Caller, ProcessChance, ProcessClock, ProcessMailer, ProcessQueue, ProcessStore
+from tests.simulation.tables import SimStore, Tables
+
+SECRET = b"0123456789abcdef0123456789abcdef"
+#: As in template.yaml.
+API_LIVES, SWEEPER_LIVES, RUNNER_LIVES, REPORTER_LIVES = 29 * SECOND, 55 * SECOND, 900 * SECOND, 60 * SECOND
+_RECEIVES = 5
+
+
+class _Context(events.LocalContext):
+    def __init__(self, process: Process) -> None:
+        super().__init__()
+        self._process = process
+
+    def get_remaining_time_in_millis(self) -> int:
+        assert self._process.killed_at is not None
+        return self._process.killed_at - self._process.engine.now
+
+
+@dataclass(eq=False)
+class Consumer:
+    """An event source: at most so many invocations at once; what its invocation does not survive comes again."""
+
+    stack: "Stack"
+    kind: str
+    at_once: int
+    lives: int
+    waiting: deque[tuple[Message, int, str]]
+    busy: int = 0
+
+    def arrive(self, message: Message, receive: int, name: str) -> None:
+        self.waiting.append((message, receive, name))
+        self.pump()
+
+    def pump(self) -> None:
+        while self.waiting and self.busy < self.at_once:
+            message, receive, name = self.waiting.popleft()
+            self.busy += 1
+            self.stack.invoke(name, self._work(message), lives=self.lives, ended=self._ended(message, receive, name))
+
+    def _work(self, message: Message) -> Callable[[Process], Any]:
+        def work(process: Process) -> Any:
+            handler = self.stack.handler(self.kind, process)
+            return handler(events.batch(message), _Context(process))
+
+        return work
+
+    def _ended(self, message: Message, receive: int, name: str) -> Callable[[Process], None]:
+        def ended(process: Process) -> None:
+            self.busy -= 1
+            if process.error is not None:
+                self.stack.checks.fail(f"{name} let an error out: {process.error!r}")
+            if process.dead and receive < _RECEIVES:
+                back = self.stack.engine.now + 6 * self.lives
+                self.stack.engine.at(back, lambda: self.arrive(message, receive + 1, f"{name}'"))
+            self.pump()
+
+        return ended
+
+
+class Stack:
+    """Everything, for one seed. `only` leaves all faults out but these, named as `struck` names them."""
+
+    def __init__(
+        self, engine: Engine, plan: Plan, *, limits: Limits, only: frozenset[tuple[str, str]] | None = None,
+        skip: frozenset[int] = frozenset(),
+    ) -> None:  # fmt: skip
+        self.engine, self.plan, self.limits = engine, plan, limits
+        self.struck: list[tuple[str, str]] = []
+        self._only = only
+        lags = engine.rng("index")
+        self.tables = Tables(
+            now=lambda: engine.now,
+            lag=lambda: lags.randrange(LONGEST_LAG) if self._around("stale_index", f"{engine.now}", lags) else 0,
+        )
+        self.store = SimStore(self.tables)
+        self.agents = Agents(self)
+        self.checks = Checks(self)
+        self.people = People(self, skip)
+        self.tables.watch = self._committed
+        self._skewed = self.plan.rates.get("skew", 0) > 0
+        self._sent: Counter[Message] = Counter()
+        self._ticks = itertools.count()
+        self._tick_at: int | None = None
+        self.consumers = {
+            "start": Consumer(self, "start", limits.global_cap + 2, RUNNER_LIVES, deque()),
+            "report": Consumer(self, "report", 2, REPORTER_LIVES, deque()),
+        }
+
+    # What goes wrong ------------------------------------------------------------------------------------------------
+
+    def strike(self, process: Process, port: str, *, only: str | None = None) -> str | None:
+        """Gives what goes wrong with a process's next call of a port, if anything does."""
+        process.calls += 1
+        roll, low = process.rng.random(), 0.0
+        for kind in (only,) if only else KINDS:
+            if only or (port in KINDS[kind] and kind not in SPECIAL):
+                low += self.plan.chance(kind, self.engine.now)
+            if roll < low:
+                return self._strikes(kind, f"{process.name}/{process.calls}")
+        return None
+
+    def _around(self, kind: str, name: str, rng: Any) -> bool:
+        return rng.random() < self.plan.chance(kind, self.engine.now) and self._strikes(kind, name) is not None
+
+    def _strikes(self, kind: str, name: str) -> str | None:
+        if self._only is not None and (kind, name) not in self._only:
+            return None
+        self.struck.append((kind, name))
+        self.engine.faults[kind] += 1
+        return kind
+
+    # Processes ------------------------------------------------------------------------------------------------------
+
+    def invoke(
+        self, name: str, work: Callable[[Process], Any], *, lives: int, ended: Callable[[Process], None] = lambda _: None
+    ) -> Process:
+        """Starts an invocation, which may be killed at any moment."""
+        process = Process(self.engine, name, work, lives=lives, ended=ended)
+        if self._skewed:
+            process.skew = process.rng.randint(-SKEW, SKEW)
+        if self._around("killed", name, process.rng):
+            self.engine.at(self.engine.now + process.rng.randrange(min(lives, 3 * MINUTE)), process.kill)
+        return process
+
+    def world(self, process: Process) -> World:
+        call = Caller(self, process)
+        return World(
+            store=ProcessStore(call, self.store), queue=ProcessQueue(call), clock=ProcessClock(process),
+            chance=ProcessChance(process), leases=NoLeases(), limits=self.limits,
+        )  # fmt: skip
+
+    def handler(self, kind: str, process: Process) -> Handler:
+        """Gives a function's handler as its process has it."""
+        world, call = self.world(process), Caller(self, process)
+
+        def log(word: str, facts: Mapping[str, Any]) -> None:
+            if word in ("bug", "bad_message"):
+                self.checks.fail(f"{process.name} logged {word}: {dict(facts)}")
+
+        if kind == "start":
+            return runner(world, {"command": SimTarget(call)}, SECRET, log=log)
+        if kind == "report":
+            return reporter(world, ProcessMailer(call), log=log)
+        if kind == "tick":
+            return sweeper(world, log=log)
+        service = Service(world=world, secrets=(SECRET,), default_timezone="Europe/Berlin", allow_commands=True)
+        return api(service, log=log)
+
+    # Time -----------------------------------------------------------------------------------------------------------
+
+    def tick(self, name: str) -> None:
+        """Fires the sweeper once."""
+
+        def work(process: Process) -> Any:
+            return self.handler("tick", process)(events.tick(self.engine.instant(self.engine.now)), _Context(process))
+
+        self.invoke(name, work, lives=SWEEPER_LIVES, ended=self._swept)
+
+    def _swept(self, process: Process) -> None:
+        self.checks.let_out(process)
+
+    def _minute(self, when: int) -> None:
+        if self._tick_at != when:
+            return
+        self._tick_at = None
+        number, rng = when // MINUTE, self.engine.rng(f"minute {when // MINUTE}")
+        lost = self._around("lost_tick", f"{number}", rng) or self.plan.out("tick", self.engine.now)
+        if not lost:
+            count = 4 if self._around("more_ticks", f"{number}", rng) else 1
+            for index in range(count):
+                self.tick(f"tick {number}{'abcd'[index] if count > 1 else ''}")
+        self._plan_tick()
+
+    def _plan_tick(self) -> None:
+        """Plans the next tick at which something may have to be looked at: those before it would find nothing."""
+        waking = [it.wake_at for it in self.tables.items.values() if it.wake_at is not None]
+        waking += [it.wake_at for it in self.tables.shown().values() if it.wake_at is not None]
+        if waking:
+            self._tick_for(min(waking))
+
+    def _tick_for(self, moment: datetime) -> None:
+        ahead = self.limits.look_ahead + timedelta(milliseconds=SKEW)
+        wanted = (moment - ahead - self.engine.start) // timedelta(minutes=1)
+        when = max(self.engine.now // MINUTE + 1, wanted) * MINUTE
+        if self._tick_at is None or when < self._tick_at:
+            self._tick_at = when
+            self.engine.at(when, lambda: self._minute(when))
+
+    def _committed(self, before: Any, after: Any) -> None:
+        self.checks.committed(before, after)
+        for item in after.values():
+            if item is not None and item.wake_at is not None:
+                self._tick_for(item.wake_at)
+
+    # Messages -------------------------------------------------------------------------------------------------------
+
+    def deliver(self, message: Message, delay_s: int) -> None:
+        """Takes a message: it arrives once or more, after its delay or later, in any order."""
+        self._sent[message] += 1
+        name = f"{message.kind} {message.follow_up_id[:6]}-{message.fence}.{self._sent[message]}"
+        rng = self.engine.rng(f"deliver {name}")
+        self._arrive(message, name, delay_s * SECOND + self._transit(name, rng))
+        if self._around("duplicate_delivery", name, rng):
+            self._arrive(message, f"{name}=", delay_s * SECOND + rng.randrange(HOUR))
+
+    def _transit(self, name: str, rng: Any) -> int:
+        if self._around("late_delivery", name, rng):
+            return int(rng.randrange(HOUR))
+        if self._around("reordered_delivery", name, rng):
+            return int(rng.randrange(30 * SECOND))
+        return int(rng.randrange(5, 200))
+
+    def _arrive(self, message: Message, name: str, after: int) -> None:
+        consumer = self.consumers[message.kind]
+        self.engine.at(self.engine.now + after, lambda: consumer.arrive(message, 1, name))
+
+    @property
+    def quiet(self) -> bool:
+        """Says whether no process is alive and no message waits."""
+        return not self.engine.alive and not any(it.waiting or it.busy for it in self.consumers.values())
