@@ -33,6 +33,13 @@ def test_a_slot_that_one_has_is_taken_again_even_in_a_full_set(store: Store) -> 
     assert store.slots(SLOTS) == {"a"}
 
 
+def test_a_slot_that_one_has_is_taken_again_also_after_the_cap_was_lowered(store: Store) -> None:
+    store.commit(TakeSlot(SLOTS, "a", 2))
+    store.commit(TakeSlot(SLOTS, "b", 2))
+    store.commit(TakeSlot(SLOTS, "a", 1))
+    assert store.slots(SLOTS) == {"a", "b"}
+
+
 def test_freeing_is_idempotent_and_frees_no_other(store: Store) -> None:
     store.commit(TakeSlot(SLOTS, "a", 2))
     store.commit(TakeSlot(SLOTS, "b", 2))
@@ -102,6 +109,15 @@ def test_a_child_is_made_only_while_its_parent_runs(
         assert refused(store, live, child) == (live,)
     assert (child.entity.key in bed.items()) is lives
     assert store.get(FollowUp, parent.key) == parent
+
+
+def test_a_run_lives_also_where_its_follow_up_is_of_a_newer_version(store: Store, bed: Bed) -> None:
+    """Whether it lives is in two attributes; what else is there need not be understood."""
+    parent = added(store, follow_up(status=Status.RUNNING, fence=3))
+    bed.spoil(parent.key, lambda item: item | {"from_tomorrow": 1})
+    store.commit(Live(parent.key, 3), Add(follow_up(parent=parent.run_id, depth=1)))
+    other = Live(parent.key, 2)
+    assert refused(store, other) == (other,)
 
 
 def test_live_alone_is_asked_and_nothing_lives_that_is_not_there(store: Store) -> None:

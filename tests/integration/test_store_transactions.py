@@ -85,6 +85,24 @@ def test_a_refusal_names_all_that_failed_the_swap_first(store: Store) -> None:
     assert refused(store, fine, live, spend) == (live, spend)
 
 
+def test_a_stale_setting_aside_is_named_among_others(store: Store) -> None:
+    there = added(store, follow_up())
+    aside, gone, swap = SetAside(there.key, 7, None), SetAside(_OTHER.key, 1, later()), moved(follow_up())
+    assert refused(store, aside, swap, gone) == (swap, aside, gone)
+
+
+def test_two_changes_of_one_item_are_a_mistake(store: Store, bed: Bed) -> None:
+    first = added(store, follow_up(status=Status.RUNNING, fence=1))
+    before = bed.items()
+    for changes in (
+        (moved(first), Live(first.key, 1)), (TakeSlot(SLOTS, "a", 9), FreeSlot(SLOTS, "b")),
+        (Spend(BUDGET, 1, 9), Spend(BUDGET, 1, 9)), (Add(first), SetAside(first.key, 1, None)),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match="two changes of one item in one commit: "):
+            store.commit(*changes)
+    assert bed.items() == before
+
+
 def test_a_start_that_is_blocked_by_a_slot_can_be_told_from_a_stale_one(store: Store) -> None:
     store.commit(TakeSlot(SLOTS, "a", 1))
     first = added(store, follow_up(status=Status.CLAIMED, fence=1))
@@ -99,6 +117,15 @@ def test_a_start_that_is_blocked_by_a_slot_can_be_told_from_a_stale_one(store: S
 def test_the_same_transaction_again_was_ours_and_is_done_once(store: Store, bed: Bed) -> None:
     first = added(store, follow_up())
     changes = (moved(first, task="New"), TakeSlot(SLOTS, "a", 1), Add(follow_up()), Spend(BUDGET, 1, 1))
+    store.commit(*changes)
+    before = bed.items()
+    store.commit(*changes)
+    assert bed.items() == before
+
+
+def test_the_same_transaction_again_was_ours_whatever_else_it_did(store: Store, bed: Bed) -> None:
+    first, aside = added(store, follow_up()), added(store, follow_up())
+    changes = (SetAside(aside.key, 1, later(days=1)), moved(first, task="New"))
     store.commit(*changes)
     before = bed.items()
     store.commit(*changes)

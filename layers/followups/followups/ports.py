@@ -18,7 +18,8 @@ class Store(Protocol):
     """Where everything is kept. Reads by key are strongly consistent; `due` and `list_follow_ups` may be stale."""
 
     def commit(self, *changes: Change) -> None:
-        """Makes all changes or none. Raises Conflict with the changes whose condition failed, StoreError otherwise."""
+        """Makes all changes or none. Raises Conflict with the changes whose condition failed, ValueError for two changes
+        of one item, StoreError otherwise."""
 
     def get(self, kind: type[E], key: Key) -> E | None:
         """Gives the entity under the key, or None."""

@@ -16,7 +16,6 @@ from followups.adapters.dynamodb_changes import (
     Operation,
     Raw,
     count,
-    key_of,
     operation,
     plain_item,
     raw_item,
@@ -24,7 +23,7 @@ from followups.adapters.dynamodb_changes import (
     raw_value,
 )
 from followups.domain import ids
-from followups.domain.changes import Add, Change, Swap
+from followups.domain.changes import Add, Change, Swap, refuse_doubles
 from followups.domain.entities import Agent, Entity, FollowUp, Run, Unreadable
 from followups.domain.errors import Conflict, StoreBusy, UnreadableItem
 from followups.domain.ids import Key
@@ -70,8 +69,7 @@ class DynamoDBStore:
         Raises Conflict, StoreBusy (which leaves open whether it was written: commit the same again), and ValueError for
         two changes of one item.
         """
-        if len({key_of(change) for change in changes}) < len(changes):
-            raise ValueError(f"two changes of one item in one commit: {', '.join(map(str, changes))}")
+        refuse_doubles(changes)
         operations = [operation(it, self._table, shards=self._shards, read=self._read) for it in changes]
         collision: ClientError | None = None
         for attempt in range(_TRIES):
@@ -223,6 +221,21 @@ def _due_item(raw: Raw) -> FollowUp | Run | Unreadable:
     except UnreadableItem as error:
         return _unreadable(raw, str(error))
     return entity if isinstance(entity, FollowUp | Run) else _unreadable(raw, f"a {type(entity).__name__} is never due")
+
+
+def _stored_item(raw: Raw) -> Stored | None:
+    """Gives an item of whatever type; None for a slot set that nobody holds a slot of."""
+    key, name = Key(raw["pk"]["S"], raw["sk"]["S"]), raw.get("type", {}).get("S")
+    if name == "slots" and raw.keys() <= {"pk", "sk", "type"}:
+        return None
+    if name == "slots" and "SS" in raw.get("members", {}):
+        return SlotSet(key=key, members=frozenset(raw["members"]["SS"]))
+    if name == "counter" and raw_value(spent := count(raw, "spent")) == raw.get("spent"):
+        return Count(key=key, spent=spent)
+    try:
+        return codec.from_item(plain_item(raw))
+    except UnreadableItem as error:
+        return _unreadable(raw, str(error))
 
 
 def _unreadable(raw: Raw, error: str) -> Unreadable:

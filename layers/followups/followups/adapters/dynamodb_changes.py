@@ -10,7 +10,6 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from followups.adapters import codec
 from followups.domain.changes import Add, Change, FreeSlot, Live, Remove, SetAside, Spend, Swap, TakeSlot
-from followups.domain.errors import Conflict
 from followups.domain.ids import Key
 from followups.domain.status import Status
 
@@ -54,19 +53,10 @@ def count(raw: Raw, name: str) -> int:
     return value if type(value) is int else 0
 
 
-def key_of(change: Change) -> Key:
-    """Gives the key of the item that a change concerns."""
-    match change:
-        case Swap(_, entity) | Add(entity) | Remove(entity):
-            return entity.key
-        case _:
-            return change.key
-
-
 def operation(change: Change, table: str, *, shards: int, read: Callable[[Key], Raw | None]) -> Operation:
     """Gives the change as a conditional write.
 
-    `read` gives the item under a key as it is now, or None. Raises Conflict for a SetAside that is stale already.
+    `read` gives the item under a key as it is now, or None.
     """
     match change:
         case Swap(old, new):
@@ -112,7 +102,9 @@ def _set_aside(change: SetAside, table: str, stored: Raw | None) -> Operation:
     # Such an item may be damaged anywhere, also where DynamoDB would have to add to it: so it is read before. A version
     # that is no number stays as it is: 1 in its place could make the item look sound.
     if stored is None or count(stored, "version") != change.version:
-        raise Conflict([change])
+        # Stale already. The table is to say so, for it may have to say more: what else is refused, what was ours.
+        never = "attribute_exists(#version) AND attribute_not_exists(#version)"
+        return _conditional(table, "ConditionCheck", never, {}, Key=raw_key(change.key))
     values: dict[str, Any] = {"poison": count(stored, "poison") + 1}
     update, condition = "SET #poison = :poison", "attribute_not_exists(#version)"
     if "version" in stored:

@@ -12,7 +12,19 @@ from typing import Any
 from followups.adapters import codec
 from followups.adapters.sqlite_file import connect, translated
 from followups.domain import ids
-from followups.domain.changes import Add, Change, FreeSlot, Live, Remove, SetAside, Spend, Swap, TakeSlot
+from followups.domain.changes import (
+    Add,
+    Change,
+    FreeSlot,
+    Live,
+    Remove,
+    SetAside,
+    Spend,
+    Swap,
+    TakeSlot,
+    key_of,
+    refuse_doubles,
+)
 from followups.domain.entities import Agent, Control, Entity, FollowUp, Run, Unreadable
 from followups.domain.errors import Conflict, UnreadableItem
 from followups.domain.ids import Key
@@ -38,7 +50,8 @@ class SQLiteStore:
             self._connection()
 
     def commit(self, *changes: Change) -> None:
-        """Makes all changes in one transaction. Raises Conflict, StoreError."""
+        """Makes all changes in one transaction. Raises Conflict, StoreError, and ValueError for two changes of one item."""
+        refuse_doubles(changes)
         with self._writing, self._transaction() as db:
             if any(_is_written(db, change) for change in changes):
                 return  # The answer to our own transaction was lost: all of it happened.
@@ -134,15 +147,15 @@ class SQLiteStore:
 
 def _apply(db: sqlite3.Connection, change: Change) -> bool:
     """Makes one change inside the transaction; says whether its condition held."""
-    key = _key_of(change)
+    key = key_of(change)
     match change:
         case Swap(old, new):
             return _put(db, new, expected=old.version)
         case Add(entity):
             return _put(db, entity, expected=None)
         case TakeSlot(_, member, cap):
-            others = "SELECT count(*) FROM slots WHERE pk = ? AND sk = ? AND member <> ?"
-            if db.execute(others, (*key, member)).fetchone()[0] >= cap:
+            members = {it for (it,) in db.execute("SELECT member FROM slots WHERE pk = ? AND sk = ?", key)}
+            if member not in members and len(members) >= cap:
                 return False
             db.execute("INSERT OR IGNORE INTO slots VALUES (?, ?, ?)", (*key, member))
         case FreeSlot(_, member):
@@ -154,9 +167,7 @@ def _apply(db: sqlite3.Connection, change: Change) -> bool:
                 return False
             db.execute("INSERT OR REPLACE INTO counters VALUES (?, ?, ?)", (*key, total))
         case Live(_, fence):
-            stored = _stored(db, key)
-            parent = _entity(stored[2]) if stored else None
-            return isinstance(parent, FollowUp) and parent.status is Status.RUNNING and parent.fence == fence
+            return _is_live(db, key, fence)
         case Remove(entity):
             sql = "DELETE FROM items WHERE pk = ? AND sk = ? AND version = ?"
             return db.execute(sql, (*key, entity.version)).rowcount == 1
@@ -175,6 +186,16 @@ def _put(db: sqlite3.Connection, entity: Entity, *, expected: int | None) -> boo
     row |= {"poison": item.get("poison", 0), "doc": json.dumps(item, ensure_ascii=False, separators=(",", ":"))}
     db.execute(_PUT, row)
     return True
+
+
+def _is_live(db: sqlite3.Connection, key: Key, fence: int) -> bool:
+    """Reads no more of the item than it asks for, as DynamoDB does: also one of a newer version is live or is not."""
+    stored = _stored(db, key)
+    try:
+        item = json.loads(stored[2]) if stored else None
+    except ValueError:
+        return False
+    return isinstance(item, dict) and (item.get("status"), item.get("fence")) == (Status.RUNNING.value, fence)
 
 
 def _is_written(db: sqlite3.Connection, change: Change) -> bool:
@@ -216,12 +237,6 @@ def _stored(db: sqlite3.Connection, key: Key) -> tuple[int, str, str] | None:
     row: tuple[int, str, str] | None
     row = db.execute("SELECT version, write_id, doc FROM items WHERE pk = ? AND sk = ?", key).fetchone()
     return row
-
-
-def _key_of(change: Change) -> Key:
-    if isinstance(change, Swap):
-        return change.new.key
-    return change.entity.key if isinstance(change, Add | Remove) else change.key
 
 
 def _entity(doc: str) -> FollowUp | Run | Agent | Control:

@@ -4,6 +4,7 @@
 failed, and then nothing happened.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -34,7 +35,8 @@ class Add:
 
 @dataclass(frozen=True, slots=True)
 class TakeSlot:
-    """Put `member` into the set under `key` unless the set has `cap` members already. Again is no change."""
+    """Put `member` into the set under `key` unless the set has `cap` members (1 or more) already. Again is no change,
+    even if the set has more than that by now."""
 
     key: Key
     member: str
@@ -109,3 +111,18 @@ class SetAside:
 
 
 Change = Swap | Add | TakeSlot | FreeSlot | Spend | Live | Remove | SetAside
+
+
+def key_of(change: Change) -> Key:
+    """Gives the key of the item that a change concerns."""
+    match change:
+        case Swap(_, entity) | Add(entity) | Remove(entity):
+            return entity.key
+        case _:
+            return change.key
+
+
+def refuse_doubles(changes: Sequence[Change]) -> None:
+    """Raises ValueError for two changes of one item: a transaction has no order in which the one could see the other."""
+    if len({key_of(change) for change in changes}) < len(changes):
+        raise ValueError(f"two changes of one item in one commit: {', '.join(map(str, changes))}")
