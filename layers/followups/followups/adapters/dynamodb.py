@@ -223,21 +223,6 @@ def _due_item(raw: Raw) -> FollowUp | Run | Unreadable:
     return entity if isinstance(entity, FollowUp | Run) else _unreadable(raw, f"a {type(entity).__name__} is never due")
 
 
-def _stored_item(raw: Raw) -> Stored | None:
-    """Gives an item of whatever type; None for a slot set that nobody holds a slot of."""
-    key, name = Key(raw["pk"]["S"], raw["sk"]["S"]), raw.get("type", {}).get("S")
-    if name == "slots" and raw.keys() <= {"pk", "sk", "type"}:
-        return None
-    if name == "slots" and "SS" in raw.get("members", {}):
-        return SlotSet(key=key, members=frozenset(raw["members"]["SS"]))
-    if name == "counter" and raw_value(spent := count(raw, "spent")) == raw.get("spent"):
-        return Count(key=key, spent=spent)
-    try:
-        return codec.from_item(plain_item(raw))
-    except UnreadableItem as error:
-        return _unreadable(raw, str(error))
-
-
 def _unreadable(raw: Raw, error: str) -> Unreadable:
     key = Key(raw["pk"]["S"], raw["sk"]["S"])
     return Unreadable(key=key, version=count(raw, "version"), poison=count(raw, "poison"), error=error)
