@@ -1,4 +1,4 @@
-"""The API's handler over a store of its own, called as API Gateway calls it; every answer's form is checked."""
+"""The API's handler over a store of its own, called as API Gateway calls it; every answer is held to the document."""
 
 import json
 import sqlite3
@@ -9,7 +9,7 @@ from typing import Any
 
 from followups.adapters.local import NoLeases, NoQueue, SystemChance
 from followups.adapters.sqlite import SQLiteStore
-from followups.api.app import api
+from followups.api.app import _asked, api
 from followups.api.service import Service
 from followups.domain import claims, runs
 from followups.domain.changes import Add, Swap
@@ -18,6 +18,7 @@ from followups.local import events
 from followups.ports import Store
 from followups.usecases.world import BUILTIN, World
 from tests.support.clock import ManualClock
+from tests.support.contract import check_answer
 
 SECRET = b"0123456789abcdef0123456789abcdef"
 TASK = {"agent": "@checklist", "task": "Check", "message": "disk / < 99%", "due": "7d"}
@@ -67,6 +68,8 @@ class Api:
         assert "Traceback" not in result["body"]
         if result["statusCode"] >= 400:
             check_problem(result["statusCode"], body, headers)
+        if asked := _asked(event):
+            check_answer(*asked, result["statusCode"], headers, body)
         return result["statusCode"], body, headers
 
     def make(self, **more: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ and checks an answer in 10 to 60 microseconds.
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -13,6 +14,7 @@ import jsonschema_rs
 
 from followups.api.openapi import document
 from followups.api.routes import ROUTES
+from followups.cli.client import Reply, Transport
 
 DOCUMENT = document(ROUTES)
 _COMPONENTS = DOCUMENT["components"]
@@ -66,3 +68,15 @@ def _promised(method: str, template: str | None, status: int) -> tuple[str | Non
 
 def _header(value: str | None) -> Any:
     return int(value) if value is not None and value.isdigit() else value
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A transport of the command line's client that holds every answer to the document."""
+
+    inner: Transport
+
+    def send(self, method: str, target: str, headers: dict[str, str], body: bytes | None) -> Reply:
+        reply = self.inner.send(method, target, headers, body)
+        check_answer(method, target, reply.status, reply.headers, reply.body)
+        return reply

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -17,6 +18,7 @@ from followups.adapters.local import SystemClock
 from followups.cli.client import Client, InProcess
 from followups.cli.main import _run
 from followups.config import LaptopConfig
+from tests.support.contract import Checked
 
 ROOT = Path(__file__).parents[2]
 
@@ -48,8 +50,13 @@ class Laptop:
     def here(self, *words: str, **more: str) -> "subprocess.CompletedProcess[str]":
         """Runs the command in this process, for tests of what it says and not of its start."""
         out, err = io.StringIO(), io.StringIO()
-        with patch.dict(os.environ, self.environ(**more), clear=True), redirect_stdout(out), redirect_stderr(err):
-            code = _run(list(words))
+        kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+        try:
+            with patch.dict(os.environ, self.environ(**more), clear=True), redirect_stdout(out), redirect_stderr(err):
+                code = _run(list(words))
+        finally:
+            for number, handler in kept.items():
+                signal.signal(number, handler)
         return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
 
     def json(self, *words: str, code: int = 0, **more: str) -> Any:
@@ -60,7 +67,7 @@ class Laptop:
     def client(self) -> Client:
         """The same store through the same routes, in this process: to prepare and to check, without a start each time."""
         handler = bootstrap.laptop_api(self.home, LaptopConfig(timezone="UTC"))
-        return Client(InProcess(handler, bootstrap.laptop_user(), SystemClock().now), None)
+        return Client(Checked(InProcess(handler, bootstrap.laptop_user(), SystemClock().now)), None)
 
     def create_many(self, count: int, *, agent: str, due: str = "in 1 second") -> None:
         for number in range(count):
