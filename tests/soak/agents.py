@@ -1,0 +1,44 @@
+"""The agents of a soak: quick and slow ones, with caps of one to five, some that may be run again and one that fails."""
+
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tests.soak import agent
+
+
+class Spec(NamedTuple):
+    name: str
+    cap: int
+    rerun: str
+    shortest_ms: int
+    longest_ms: int
+    failing_percent: int = 0
+    max_attempts: int = 3
+
+
+#: Only where an agent may work elsewhere: its runner is told "pending", and asks again.
+LATER = (Spec("@later-once", 2, "never", 300, 1_500), Spec("@later-safe", 2, "safe", 300, 1_500))
+SPECS = (
+    Spec("@once-alone", 1, "never", 10, 80),
+    Spec("@once-two", 2, "never", 20, 250),
+    Spec("@once-five", 5, "never", 50, 500),
+    Spec("@safe-alone", 1, "safe", 10, 80),
+    Spec("@safe-three", 3, "safe", 20, 300),
+    Spec("@shaky-once", 2, "never", 10, 150, 25, 2),
+    Spec("@shaky-safe", 2, "safe", 10, 150, 25, 2),
+)
+
+
+def command(spec: Spec, marks: Path) -> list[str]:
+    """Gives the agent's argument vector; the same words tell an agent in the process of its runner what to do."""
+    words = [sys.executable, "-I", "-S", agent.__file__, str(marks), spec.name]
+    return words + [str(number) for number in (spec.shortest_ms, spec.longest_ms, spec.failing_percent)]
+
+
+def registration(spec: Spec, marks: Path) -> dict[str, Any]:
+    """Gives the body with which it is registered by the API."""
+    return {
+        "kind": "command", "command": command(spec, marks), "max_concurrency": spec.cap, "rerun": spec.rerun,
+        "max_attempts": spec.max_attempts, "timeout_s": 60,
+    }  # fmt: skip

@@ -1,0 +1,227 @@
+"""The course of a soak, whatever it runs on: kills, quiet, days that pass, and the count."""
+
+import random
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any, Protocol
+
+from followups.cli.client import Transport
+from followups.domain.entities import Agent, FollowUp, Run
+from followups.domain.status import LIVE, Status
+from followups.ports import Store
+from tests.soak import marks
+from tests.soak.asks import Asks
+from tests.soak.evidence import Evidence
+from tests.soak.fleet import Fleet, Killer, Member
+
+#: Follow-ups that wait to be run, beyond which nothing more is asked for.
+_ENOUGH = 40
+_PEOPLE = 3
+_RECURRING, _DAYS, _DAY_S = 24, 3, 10.0
+#: How long a round without kills may take, and how many there may be at the end.
+_QUIET_S, _STILL_S, _LAST_ROUNDS = 120.0, 12.0, 6
+_PROGRESS_S = 5.0
+
+
+class Part(Protocol):
+    """What a soak runs on."""
+
+    name: str
+    folder: Path
+    marks: Path
+    owner: str
+    store: Store
+    global_cap: int
+    #: What is killed how often, and every how many seconds.
+    weights: Mapping[str, int]
+    every_s: float
+    #: Kinds of processes that send reports.
+    senders: Sequence[str]
+    #: Whether what a killed process left behind is found without waiting for a time.
+    finds_at_once: bool
+
+    def members(self, shift: timedelta) -> list[Member]:
+        """Gives the places of a fleet whose clocks are so far ahead."""
+
+    def transports(self) -> list[Transport]:
+        """Gives the APIs that can be asked just now."""
+
+    def command(self, fleet: Fleet) -> Callable[[dict[str, str], str], dict[str, Any] | None] | None:
+        """Gives a way to create by the command line, if there is one."""
+
+    def found(self) -> tuple[list[FollowUp], list[Run], list[str]]:
+        """Reads the store past the product: follow-ups, runs, members of all slot sets."""
+
+    def mails(self) -> dict[str, int]:
+        """Counts the mails that were sent, by run."""
+
+
+@dataclass(kw_only=True)
+class Course:
+    """One soak. `run` gives the evidence."""
+
+    part: Part
+    agents: Sequence[Agent]
+    seed: int
+    minutes: float
+    fleet: Fleet = field(init=False)
+    asks: Asks = field(init=False)
+    tail: marks.Tail = field(init=False)
+    #: What went wrong without being a broken promise of one item.
+    oddities: list[str] = field(default_factory=list)
+    _started: float = field(default_factory=monotonic)
+    _said: float = 0.0
+    _looked: float = 0.0
+    _waiting: int = 0
+
+    def __post_init__(self) -> None:
+        self.fleet = Fleet(marks=self.part.marks)
+        self.tail = marks.Tail(self.part.marks)
+        self.asks = Asks(
+            seed=self.seed, people=_PEOPLE, agents=[it.name for it in self.agents], transports=self.part.transports,
+            command=self.part.command(self.fleet),
+        )  # fmt: skip
+
+    def run(self) -> Evidence:
+        """Takes the minutes, and then as long as it takes until all is done; a few more minutes at most."""
+        with ExitStack() as stack:
+            stack.callback(self.fleet.stop)
+            stack.callback(self.asks.end)
+            self._minutes()
+            shift = timedelta(0)
+            for _ in range(_DAYS):
+                shift += timedelta(days=1)
+                self._begin(shift)
+                self._kill_for(_DAY_S, f"day {shift.days}")
+                self._quiet(shift)
+            left = self._left(shift)
+            for number in range(_LAST_ROUNDS):
+                # What waits for a retry, a lease or a mail's next try: a quarter of an hour goes by.
+                if left:
+                    shift += timedelta(minutes=15)
+                    self._begin(shift)
+                    self._quiet(shift, all_of_it=number > 0)
+                    left = self._left(shift)
+        return self._evidence(left)
+
+    def _minutes(self) -> None:
+        self._begin(timedelta(0))
+        luck = random.Random(f"{self.seed} recurring")
+        for number in range(_RECURRING):
+            body = {
+                "agent": luck.choice(self.agents).name,
+                "task": f"Every day {number}",
+                "due": "daily",
+                "timezone": "UTC",
+            }
+            self._until(lambda: bool(self.part.transports()), 30)
+            self.asks.create(luck, body, f"{self.seed}-daily-{number}")
+        self.asks.start()
+        self._kill_for(self.minutes * 60, "kills")
+        self.asks.end()
+        self._until(lambda: not self.asks.asking, 90)
+        waiting = self._quiet(timedelta(0))
+        if waiting and self.part.finds_at_once:
+            self.oddities.append(f"after {_QUIET_S:.0f} s without kills these were still to be done: {waiting}")
+
+    def _begin(self, shift: timedelta) -> None:
+        """Kills all, and starts a fleet whose clocks are so far ahead."""
+        self.fleet.stop()
+        # An agent outlives its process on a laptop; and no lease may end by a jump of the clock before its agent does.
+        self._until(lambda: not self._agents(), 10, tend=False)
+        self.fleet.members = self.part.members(shift)
+        self.fleet.tend()
+
+    def _kill_for(self, seconds: float, word: str) -> None:
+        luck = random.Random(f"{self.seed} kills {word}")
+        killer = Killer(fleet=self.fleet, tail=self.tail, luck=luck, weights=self.part.weights, every_s=self.part.every_s)
+        until = monotonic() + seconds
+        while monotonic() < until:
+            killer.act()
+            self._tend(word)
+            sleep(0.01)
+
+    def _quiet(self, shift: timedelta, *, all_of_it: bool = False) -> list[str]:
+        """Lets the fleet work without kills until nothing is to be done now; gives what is left of it."""
+        what = self._left if all_of_it else self._to_do
+        left, changed, empty = [""], monotonic(), 0
+
+        def done() -> bool:
+            nonlocal left, changed, empty
+            before, left = left, what(shift)
+            changed = monotonic() if left != before else changed
+            empty = 0 if left else empty + 1
+            # Where leases end by their time only, what does not move any more waits for a later one.
+            return empty > 1 or (not self.part.finds_at_once and monotonic() - changed > _STILL_S)
+
+        self._until(done, _QUIET_S, pause_s=0.5)
+        return left
+
+    def _until(self, done: Callable[[], bool], seconds: float, *, pause_s: float = 0.05, tend: bool = True) -> None:
+        until = monotonic() + seconds
+        while not done() and monotonic() < until:
+            if tend:
+                self._tend("quiet")
+            sleep(pause_s)
+
+    def _tend(self, word: str) -> None:
+        self.fleet.tend()
+        now = monotonic()
+        if now - self._looked > 1:
+            self._looked = now
+            self._waiting = len(self._to_do(timedelta(0)))
+            (self.asks.enough.set if self._waiting > _ENOUGH else self.asks.enough.clear)()
+        if now - self._said > _PROGRESS_S:
+            self._said = now
+            self.tail.read()
+            kills = " ".join(f"{kind} {count}" for kind, count in sorted(self.fleet.kills.items()))
+            sys.stderr.write(
+                f"soak {self.part.name} {now - self._started:4.0f} s ({word}): created {len(self.asks.accepted)}, started "
+                f"{self.tail.started}, ended {self.tail.ended}, waiting {self._waiting}; killed {kills}\n"
+            )
+
+    def _open(self) -> list[FollowUp]:
+        found: list[FollowUp] = []
+        after: str | None = None
+        while True:
+            page, after = self.part.store.list_follow_ups(self.part.owner, group="open", after=after, limit=100)
+            found += page
+            if after is None:
+                return found
+
+    def _to_do(self, shift: timedelta) -> list[str]:
+        """Gives what is being done, or could be by now."""
+        at = datetime.now(UTC) + shift
+        busy = [it.id for it in self._open() if it.status in {*LIVE, Status.CLAIMED} or _is_due(it, at)]
+        return busy + [it.id for it in self.part.store.due(at) if isinstance(it, Run)]
+
+    def _left(self, shift: timedelta) -> list[str]:
+        """Gives all that is not over: all but what recurs and waits for its next day."""
+        at = datetime.now(UTC) + shift
+        resting = (Status.SCHEDULED, Status.PAUSED)
+        left = [it.id for it in self._open() if it.rule is None or it.status not in resting or _is_due(it, at)]
+        return left + [it.id for it in self.part.store.due(at + timedelta(days=500)) if isinstance(it, Run)]
+
+    def _agents(self) -> list[marks.Mark]:
+        self.tail.read()
+        return [mark for mark in self.tail.alive.values() if marks.is_alive(mark, self.part.marks)]
+
+    def _evidence(self, left: list[str]) -> Evidence:
+        self._until(lambda: not self._agents(), 10, tend=False)
+        follow_ups, runs, slots = self.part.found()
+        self.oddities += [*self.asks.oddities, *self.fleet.oddities]
+        return Evidence(
+            accepted={key: frozenset(names) for key, names in self.asks.accepted.items()}, cancelled=self.asks.cancelled,
+            follow_ups=follow_ups, runs=runs, agents={it.name: it for it in self.agents}, global_cap=self.part.global_cap,
+            marks=marks.read(self.part.marks), mails=self.part.mails(), slots=slots, due=left,
+            sender_kills=sum(self.fleet.kills[kind] for kind in self.part.senders),
+        )  # fmt: skip
+
+
+def _is_due(it: FollowUp, at: datetime) -> bool:
+    return it.status is Status.SCHEDULED and it.start_at <= at
