@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from followups.domain.addresses import is_address
-from followups.domain.errors import ConfigError, Invalid
+from followups.domain.errors import ConfigError, Invalid, NoAccess
 from followups.domain.when import find_zone
 
 CONFIG_FILE = "config.json"
@@ -64,8 +64,9 @@ class LaptopConfig:
 
 
 def read_environment(environ: Mapping[str, str]) -> LaptopEnvironment:
-    """Gives what the environment says to a command on a laptop. Raises ConfigError with all that is wrong."""
-    problems = []
+    """Gives what the environment says to a command on a laptop. Raises ConfigError with all that is wrong,
+    and NoAccess if the installation's address is among it."""
+    problems, unsafe = [], []
     smtp_url = environ.get("FOLLOWUPS_SMTP_URL", "").strip() or None
     if smtp_url and not _is_url(smtp_url, ("smtp", "smtps")):
         # Not repeated here: it may hold a password.
@@ -73,14 +74,14 @@ def read_environment(environ: Mapping[str, str]) -> LaptopEnvironment:
             "FOLLOWUPS_SMTP_URL is not a mail server's address: write smtp://host:25 or smtps://user:password@host"
         )
     api_url = environ.get("FOLLOWUPS_API_URL", "").strip().rstrip("/") or None
-    if api_url and not _is_url(api_url, ("https", "http")):
-        problems.append(f"FOLLOWUPS_API_URL is {api_url!r}, which is no web address: write the stack's output ApiUrl")
-    elif api_url and api_url.startswith("http:") and urlsplit(api_url).hostname not in _LOOPBACK:
-        problems.append(
+    if api_url and not _is_api_url(api_url):
+        unsafe.append(f"FOLLOWUPS_API_URL is {api_url!r}, which is no web address: write the stack's output ApiUrl")
+    elif api_url and urlsplit(api_url).scheme == "http" and urlsplit(api_url).hostname not in _LOOPBACK:
+        unsafe.append(
             f"FOLLOWUPS_API_URL is {api_url!r}, which is not encrypted: write https:// (http:// is for localhost)"
         )
-    if problems:
-        raise ConfigError(problems)
+    if problems or unsafe:
+        raise (NoAccess if unsafe else ConfigError)(problems + unsafe)
     return LaptopEnvironment(
         home=laptop_home(environ), smtp_url=smtp_url, api_url=api_url,
         run_token=environ.get("FOLLOWUPS_RUN_TOKEN") or None, run_id=environ.get("FOLLOWUPS_RUN_ID") or None,
@@ -208,6 +209,11 @@ def _problems(settings: Mapping[str, object]) -> list[str]:
         elif value is not None and (right := check(value)):
             problems.append(f"{name} is {repr(value)[:60]}: {right}")
     return problems
+
+
+def _is_api_url(text: str) -> bool:
+    # Paths are put behind it, so it may have no query or fragment; what is no ASCII no request line can hold.
+    return _is_url(text, ("https", "http")) and text.isascii() and text.isprintable() and not set(text) & {"?", "#"}
 
 
 def _is_url(text: str, schemes: tuple[str, ...]) -> bool:

@@ -22,7 +22,9 @@ class Problem(FollowupsError):
     """The API refused, or failed; holds its problem document."""
 
     def __init__(self, status: int, body: dict[str, Any]) -> None:
-        super().__init__(f"{body.get('code', status)}: {body.get('detail', 'no reason given')}")
+        code, detail = body.get("code"), body.get("detail", body.get("message"))  # API Gateway says `message`
+        words = detail if isinstance(detail, str) and detail else "no reason given"
+        super().__init__(f"{code if isinstance(code, str) else status}: {words}")
         self.status = status
         self.body = body
 
@@ -73,7 +75,7 @@ class Client:
             data = json.dumps(body).encode()
         target = path + (f"?{urlencode(query)}" if query else "")
         reply = self._transport.send(method, target, sent, data)
-        if reply.status >= 400:
+        if not 200 <= reply.status < 300:
             raise Problem(reply.status, reply.body)
         return reply
 
@@ -83,7 +85,9 @@ class Client:
         try:
             return self.create_once(body, key)
         except Unreachable as error:
-            raise Unreachable(f"{error}; if you try again use --key {key}, so that nothing is made twice") from error
+            raise Unreachable(f"{error}; {_again(key)}") from error
+        except KeyboardInterrupt as stop:
+            raise KeyboardInterrupt(f"interrupted before there was an answer; {_again(key)}") from stop
 
     def create_once(self, body: Mapping[str, Any], key: str) -> Reply:
         """Makes a follow-up under a key that the caller can tell again."""
@@ -107,12 +111,21 @@ class Client:
 
     def of(self, follow_up_id: str, suffix: str = "", method: str = "GET", body: Mapping[str, Any] | None = None) -> Reply:
         """Sends a request about one follow-up."""
-        return self.call(method, f"/v1/follow-ups/{quote(follow_up_id, safe='')}{suffix}", body)
+        return self.call(method, f"/v1/follow-ups/{_quoted(follow_up_id)}{suffix}", body)
 
     def agent(self, name: str, method: str = "GET", body: Mapping[str, Any] | None = None) -> Reply:
         """Sends a request about one agent."""
-        return self.call(method, f"/v1/agents/{quote(name, safe='')}", body)
+        return self.call(method, f"/v1/agents/{_quoted(name)}", body)
 
 
 def lower(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
+
+
+def _again(key: str) -> str:
+    return f"if you try again use --key {key}, so that nothing is made twice"
+
+
+def _quoted(name: str) -> str:
+    # What was typed may be no UTF-8: then it names nothing, and that is answered.
+    return quote(name, safe="", errors="replace")

@@ -4,36 +4,70 @@ import http.client
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from typing import Any
 
 from followups.cli.client import Reply, Unreachable, lower
+from followups.domain.errors import Invalid
 
 _TIMEOUT_S = 30
 
 
-class Http:
-    """Speaks to an installation's HTTP API."""
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """A redirect would take the run's token to another server, unencrypted if that asks for it: it is not followed."""
 
-    def __init__(self, url: str) -> None:
+    def redirect_request(self, *_request: Any) -> None:
+        return None
+
+
+class Http:
+    """Speaks to an installation's HTTP API, waiting `timeout_s` for each part of an answer."""
+
+    def __init__(self, url: str, *, timeout_s: float = _TIMEOUT_S) -> None:
         self._url = url.rstrip("/")
+        self._timeout_s = timeout_s
+        self._opener = urllib.request.build_opener(_NoRedirects)
 
     def send(self, method: str, target: str, headers: dict[str, str], body: bytes | None) -> Reply:
+        """Gives the answer. Raises Unreachable, and Invalid for a header that HTTP cannot hold."""
+        for name, value in headers.items():
+            if not (value.isascii() and value.isprintable()):
+                raise Invalid(
+                    "invalid_header", f"what was given for the header {name} has more than visible ASCII characters"
+                )
         # The scheme is https, or http to the loopback: config.read_environment lets nothing else through.
         request = urllib.request.Request(self._url + target, data=body, headers=headers, method=method)  # noqa: S310
         try:
-            with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as response:  # noqa: S310
-                return _reply(response.status, dict(response.headers), response.read())
+            with self._opener.open(request, timeout=self._timeout_s) as response:
+                status, answered, raw = response.status, dict(response.headers), response.read()
         except urllib.error.HTTPError as error:
-            with error:
-                return _reply(error.code, dict(error.headers), error.read())
+            return self._refusal(error)
         except (OSError, http.client.HTTPException) as error:  # URLError is an OSError
-            reason = getattr(error, "reason", error)
-            raise Unreachable(f"{self._url} did not answer ({reason})") from error
+            raise self._unreachable(error) from error
+        if (found := _object(raw)) is None:
+            raise Unreachable(f"{self._url} answers, but not as Followups does: look at FOLLOWUPS_API_URL")
+        return Reply(status, lower(answered), found)
+
+    def _refusal(self, error: urllib.error.HTTPError) -> Reply:
+        try:
+            with error:
+                raw = error.read()
+        except (OSError, http.client.HTTPException) as broken:
+            raise self._unreachable(broken) from broken
+        found = _object(raw)
+        if found is None:
+            text = raw[:200].decode("utf-8", "replace").strip() or "an empty answer"
+            if 300 <= error.code < 400:
+                text = f"{self._url} sends us to {str(error.headers.get('Location'))[:200]}; redirects are not followed"
+            found = {"code": f"http_{error.code}", "detail": text}
+        return Reply(error.code, lower(dict(error.headers)), found)
+
+    def _unreachable(self, error: Exception) -> Unreachable:
+        return Unreachable(f"{self._url} did not answer ({getattr(error, 'reason', error)})")
 
 
-def _reply(status: int, headers: Mapping[str, str], raw: bytes) -> Reply:
+def _object(raw: bytes) -> dict[str, Any] | None:
     try:
-        body = json.loads(raw or b"{}")
-    except ValueError:
-        body = {"code": f"http_{status}", "detail": raw[:200].decode("utf-8", "replace").strip() or "an empty answer"}
-    return Reply(status, lower(headers), body if isinstance(body, dict) else {"answer": body})
+        body = json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
+    return body if isinstance(body, dict) else None

@@ -15,7 +15,7 @@ import click
 from followups import __version__
 from followups.cli.client import Problem, Unreachable
 from followups.cli.shell import Session, wants_colour
-from followups.domain.errors import ConfigError, FollowupsError, Refused
+from followups.domain.errors import ConfigError, FollowupsError, NoAccess, Refused
 
 #: Command -> module that holds it. A module is imported when its command is called: a login hook pays for one.
 _COMMANDS = {
@@ -66,7 +66,8 @@ def _run(arguments: list[str]) -> int:
     as_json = "--json" in arguments
     try:
         cli.main(args=arguments, prog_name="followups", standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # it may be closed (`>&-`)
+            sys.stdout.flush()
     except click.exceptions.Exit as leave:
         return leave.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
@@ -78,7 +79,10 @@ def _run(arguments: list[str]) -> int:
         return _fail({"code": "usage", "detail": line}, line, 2, as_json)
     except click.ClickException as error:
         return _fail({"code": "failed", "detail": error.format_message()}, error.format_message(), 1, as_json)
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt) as stop:
+        # What is to be known of what was under way; click puts an abort of its own in its place.
+        if told := str(stop.__cause__ or stop):
+            click.echo(f"followups: {told}", err=True)
         return 130
     except (BrokenPipeError, SystemExit):
         # The reader has gone (`| head`): click turns that into an exit of its own, the only one there is. What Python
@@ -90,7 +94,8 @@ def _run(arguments: list[str]) -> int:
     except Refused as error:
         return _fail({"code": error.code, "detail": error.detail}, str(error), _exit_code(error.http_status), as_json)
     except ConfigError as error:
-        return _fail({"code": "config_error", "detail": str(error)}, str(error), 2, as_json)
+        code = 4 if isinstance(error, NoAccess) else 2
+        return _fail({"code": "config_error", "detail": str(error)}, str(error), code, as_json)
     except Unreachable as error:
         return _fail({"code": "unreachable", "detail": str(error)}, f"unreachable: {error}", 1, as_json)
     except FollowupsError as error:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _PAUSE_S = 0.2
 _TICK_S = 1.0
+#: With more than that, times before and after it would be none of the calendar.
+_FURTHEST = timedelta(days=36_525)
 
 
 @click.command("run-due")
@@ -138,4 +140,7 @@ def _shift(text: str) -> timedelta:
         raise Invalid("invalid_instant", f"{text[:40]!r} is no instant; write one like 2026-12-01T09:00Z") from error
     if moment.tzinfo is None:
         raise Invalid("timezone_required", f"{text[:40]!r} names no zone; write it with Z or an offset")
-    return moment - datetime.now(moment.tzinfo)
+    shift = moment - datetime.now(moment.tzinfo)
+    if abs(shift) > _FURTHEST:
+        raise Invalid("invalid_instant", f"{text[:40]!r} is more than 100 years off; write one like 2026-12-01T09:00Z")
+    return shift

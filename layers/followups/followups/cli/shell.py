@@ -86,16 +86,17 @@ def with_session(command: F) -> F:
 def find_follow_up(session: Session, name: str) -> str:
     """Gives the id that a name stands for: an id, or the beginning of one. Raises Problem."""
     name = name.strip().lower()
-    if ids.is_id(name) or not re.fullmatch(r"[a-z2-7]{1,25}", name):
+    if ids.is_id(name):
         return name
-    found = [it for it in session.client.pages("all") if it["id"].startswith(name)]
+    is_start = re.fullmatch(r"[a-z2-7]{1,25}", name) is not None
+    found = [it for it in session.client.pages("all") if it["id"].startswith(name)] if is_start else []
     if len(found) == 1:
         return str(found[0]["id"])
     if found:
         several = ", ".join(it["id"][:12] for it in found[:5])
         detail = f"{name!r} begins {len(found)} ids ({several}); type more of it"
         raise Problem(404, {"code": "ambiguous", "detail": detail})
-    detail = f"there is no follow-up {name}; `followups list --all` shows all"
+    detail = f"there is no follow-up {name[:60]}; `followups list --all` shows all"
     raise Problem(404, {"code": "not_found", "detail": detail})
 
 

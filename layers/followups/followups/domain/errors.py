@@ -17,6 +17,7 @@ FollowupsError
 ├── AgentUncertain     it is unknown whether the agent ran: write nothing, the lease decides
 ├── QueueError         not all messages were surely taken
 ├── ConfigError        a setting is missing or wrong: nothing starts
+│   └── NoAccess       the installation's address is none, or may not be spoken to
 └── MailError
     ├── MailNotSent    surely not sent: try again
     ├── MailRefused    never to be sent like this
@@ -137,3 +138,7 @@ class ConfigError(FollowupsError):
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = tuple(problems)
+
+
+class NoAccess(ConfigError):
+    """The installation that is to be spoken to has no address, or one that is not safe."""
