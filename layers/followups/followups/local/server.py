@@ -4,20 +4,21 @@ Only this machine reaches it, and of this machine only its own user: a web page 
 other users are refused.
 """
 
-import json
 import os
 import re
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from followups import __version__
+from followups.api.problems import HttpProblem, problem
 from followups.domain.errors import FollowupsError
 from followups.handlers import Handler
 from followups.local import events
@@ -69,29 +70,42 @@ class _Request(BaseHTTPRequestHandler):
     server_version = f"followups/{__version__}"
     sys_version = ""
     protocol_version = "HTTP/1.1"
+    #: Also what cannot be read is answered with a status line.
+    default_request_version = "HTTP/1.0"
+    # An answer in one piece and at once: else its body waits 40 ms for the client to acknowledge the headers.
+    wbufsize = -1
+    disable_nagle_algorithm = True
     timeout = _IDLE_S
 
     def _serve(self) -> None:
         if why := self._refusal():
-            self._answer(403, {"Content-Type": "application/problem+json"}, _problem(403, "forbidden", why), close=True)
+            self._refuse(HttpProblem(403, "forbidden", why))
             return
         body = self._body()
         if body is None:
-            self._answer(
-                413, {"Content-Type": "application/problem+json"},
-                _problem(413, "payload_too_large", "send a body of at most 64 KB, with its Content-Length"), close=True,
-            )  # fmt: skip
+            detail = "send a body of at most 64 KB, with its Content-Length"
+            self._refuse(HttpProblem(413, "payload_too_large", detail))
             return
-        event = events.request(
-            self.command, self.path, user=self.server.user, headers=_headers(self), body=body or None, at=self.server.now()
-        )
+        try:
+            event = events.request(
+                self.command, self.path, user=self.server.user, headers=_headers(self), body=body or None,
+                at=self.server.now(),
+            )  # fmt: skip
+        except ValueError:
+            self.send_error(400, "the address cannot be read")
+            return
         result = self.server.api(event, events.LocalContext())
-        headers = {name: str(value) for name, value in (result.get("headers") or {}).items()}
-        for name, values in (result.get("multiValueHeaders") or {}).items():
-            headers[name] = ", ".join(values)
-        self._answer(result["statusCode"], headers, (result.get("body") or "").encode())
+        self._answer(result["statusCode"], result["headers"], result["body"].encode())
 
-    do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = do_HEAD = do_OPTIONS = _serve  # noqa: N815 - http.server's names
+    def __getattr__(self, name: str) -> Any:
+        # http.server looks for `do_GET` and the like. Every method is the API's to answer, also one that it does not know.
+        if name.startswith("do_"):
+            return self._serve
+        raise AttributeError(name)
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
+        """Answers what is no HTTP request: a line or headers that are wrong or too long. (http.server calls it.)"""
+        self._refuse(HttpProblem(code, "invalid_request", (message or HTTPStatus(code).phrase)[:200]))
 
     def log_message(self, format: str, *args: Any) -> None:
         """Logs nothing: stdout is for the runs."""
@@ -111,7 +125,11 @@ class _Request(BaseHTTPRequestHandler):
             return None
         return self.rfile.read(int(length))
 
-    def _answer(self, status: int, headers: dict[str, str], body: bytes, *, close: bool = False) -> None:
+    def _refuse(self, error: HttpProblem) -> None:
+        answer = problem(error, getattr(self, "path", "/")[:200])
+        self._answer(answer.status, answer.headers, answer.body.encode(), close=True)
+
+    def _answer(self, status: int, headers: Mapping[str, str], body: bytes, *, close: bool = False) -> None:
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
@@ -154,7 +172,3 @@ def _headers(request: BaseHTTPRequestHandler) -> dict[str, str]:
         name = name.lower()
         headers[name] = f"{headers[name]},{value}" if name in headers else value
     return headers
-
-
-def _problem(status: int, code: str, detail: str) -> bytes:
-    return json.dumps({"title": "Refused", "status": status, "code": code, "detail": detail}).encode()
