@@ -4,9 +4,11 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
+from followups.domain.census import Stored
 from followups.domain.changes import Change
 from followups.domain.contract import AgentCall, Done, Pending
 from followups.domain.entities import Agent, Control, FollowUp, Run, Unreadable
+from followups.domain.findings import Notice
 from followups.domain.ids import Key
 from followups.domain.messages import Message
 
@@ -41,6 +43,18 @@ class Store(Protocol):
         """Gives the members of a slot set."""
 
 
+class Census(Protocol):
+    """Everything that is stored, for the auditor."""
+
+    def everything(self) -> Iterator[Stored]:
+        """Gives each stored item once, as it is when it is read, strongly consistent; a partition's one after another
+        where the store can. No snapshot: what is written meanwhile may be seen or not. Raises StoreError."""
+
+
+class Ledger(Store, Census, Protocol):
+    """A store that can also be read whole."""
+
+
 class Queue(Protocol):
     """Delivers messages at least once, in any order, after a delay of whole seconds (0 to 900)."""
 
@@ -65,6 +79,13 @@ class Mailer(Protocol):
     """Hands a report to the mail."""
 
     def send(self, run: Run) -> str:
+        """Gives what the mail is called by whoever took it. Raises MailNotSent, MailRefused or MailUncertain."""
+
+
+class Notifier(Protocol):
+    """Hands a notice to the operator's mail."""
+
+    def tell(self, notice: Notice) -> str:
         """Gives what the mail is called by whoever took it. Raises MailNotSent, MailRefused or MailUncertain."""
 
 

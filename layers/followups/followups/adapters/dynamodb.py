@@ -23,6 +23,7 @@ from followups.adapters.dynamodb_changes import (
     raw_value,
 )
 from followups.domain import ids
+from followups.domain.census import Count, SlotSet, Stored
 from followups.domain.changes import Add, Change, Swap, refuse_doubles
 from followups.domain.entities import Agent, Entity, FollowUp, Run, Unreadable
 from followups.domain.errors import Conflict, StoreBusy, UnreadableItem
@@ -137,6 +138,13 @@ class DynamoDBStore:
         stored = self._read(key) or {}
         return frozenset(stored["members"]["SS"]) if "members" in stored else frozenset()
 
+    def everything(self) -> Iterator[Stored]:
+        """Gives each stored item once, each page strongly consistent, a partition's one after another. Raises StoreBusy."""
+        for raw in _pages(self._client.scan, TableName=self._table, ConsistentRead=True):
+            # An empty set is as good as none.
+            if (it := _stored_item(raw)) is not None:
+                yield it
+
     def _write(self, operations: Sequence[Operation]) -> None:
         if not operations:
             return
@@ -156,13 +164,18 @@ class DynamoDBStore:
     def _query(self, condition: str, values: Mapping[str, Any], **more: Any) -> Iterator[Raw]:
         """Gives all that a query finds, page by page."""
         more |= {"TableName": self._table, "KeyConditionExpression": condition}
-        while True:
-            with translated():
-                answer = self._client.query(ExpressionAttributeValues=raw_item(values), **more)
-            yield from answer["Items"]
-            if "LastEvaluatedKey" not in answer:
-                return
-            more["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+        return _pages(self._client.query, ExpressionAttributeValues=raw_item(values), **more)
+
+
+def _pages(call: Callable[..., Any], **request: Any) -> Iterator[Raw]:
+    """Gives all items of a query or scan, page by page."""
+    while True:
+        with translated():
+            answer = call(**request)
+        yield from answer["Items"]
+        if "LastEvaluatedKey" not in answer:
+            return
+        request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
 
 @contextmanager
@@ -221,6 +234,21 @@ def _due_item(raw: Raw) -> FollowUp | Run | Unreadable:
     except UnreadableItem as error:
         return _unreadable(raw, str(error))
     return entity if isinstance(entity, FollowUp | Run) else _unreadable(raw, f"a {type(entity).__name__} is never due")
+
+
+def _stored_item(raw: Raw) -> Stored | None:
+    """Gives an item of whatever type; None for a slot set that nobody holds a slot of."""
+    key, name = Key(raw["pk"]["S"], raw["sk"]["S"]), raw.get("type", {}).get("S")
+    if name == "slots" and raw.keys() <= {"pk", "sk", "type"}:
+        return None
+    if name == "slots" and "SS" in raw.get("members", {}):
+        return SlotSet(key=key, members=frozenset(raw["members"]["SS"]))
+    if name == "counter" and raw_value(spent := count(raw, "spent")) == raw.get("spent"):
+        return Count(key=key, spent=spent)
+    try:
+        return codec.from_item(plain_item(raw))
+    except UnreadableItem as error:
+        return _unreadable(raw, str(error))
 
 
 def _unreadable(raw: Raw, error: str) -> Unreadable:

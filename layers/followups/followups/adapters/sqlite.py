@@ -12,6 +12,7 @@ from typing import Any
 from followups.adapters import codec
 from followups.adapters.sqlite_file import connect, translated
 from followups.domain import ids
+from followups.domain.census import Count, SlotSet, Stored
 from followups.domain.changes import (
     Add,
     Change,
@@ -112,6 +113,26 @@ class SQLiteStore:
     def slots(self, key: Key) -> frozenset[str]:
         """Gives the members of a slot set."""
         return frozenset(member for (member,) in self._read("SELECT member FROM slots WHERE pk = ? AND sk = ?", key))
+
+    def everything(self) -> Iterator[Stored]:
+        """Gives each stored item once, a partition's one after another; then slot sets and counters. Raises StoreError."""
+        for pk, sk, doc, version, poison in self._pages("SELECT pk, sk, doc, version, poison FROM items"):
+            try:
+                yield _entity(doc)
+            except UnreadableItem as error:
+                yield Unreadable(key=Key(pk, sk), version=version, poison=poison, error=str(error))
+        for key in self._read("SELECT DISTINCT pk, sk FROM slots", ()):
+            if members := self.slots(Key(*key)):
+                yield SlotSet(key=Key(*key), members=members)
+        for pk, sk, spent in self._pages("SELECT pk, sk, n FROM counters"):
+            yield Count(key=Key(pk, sk), spent=spent)
+
+    def _pages(self, select: str) -> Iterator[Any]:
+        """Gives all rows of a table by their key, page by page: what is written meanwhile moves none."""
+        after = ("", "")
+        while rows := self._read(f"{select} WHERE (pk, sk) > (?, ?) ORDER BY pk, sk LIMIT {_PAGE}", after):
+            yield from rows
+            after = (rows[-1][0], rows[-1][1])
 
     def close(self) -> None:
         """Closes this thread's connection."""
