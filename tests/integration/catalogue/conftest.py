@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.api import Api
+from tests.support.laptop import Laptop
 
 
 @pytest.fixture(scope="module")
@@ -32,3 +33,9 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     made = Api(tmp_path_factory.mktemp("fresh"))
     yield made
     made.close()
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Laptop:
+    """One laptop for all that is refused."""
+    return Laptop(tmp_path_factory.mktemp("desk") / "home")
