@@ -217,8 +217,9 @@ def test_fields_that_are_not_known_are_said(laptop: Laptop, old: Callable[..., s
 
 
 def test_an_agents_run_imports_nothing(laptop: Laptop, old: Callable[..., str]) -> None:
-    refused = laptop.here("import", old(TASK), FOLLOWUPS_RUN_ID="run-x", FOLLOWUPS_RUN_TOKEN="x")
-    assert refused.returncode == 4
+    for name in ("FOLLOWUPS_RUN_ID", "FOLLOWUPS_RUN_TOKEN"):
+        refused = laptop.here("import", old(TASK), **{name: "x"})
+        assert (refused.returncode, "not_inside_a_run" in refused.stderr) == (4, True)
     assert stored(laptop) == {}
 
 

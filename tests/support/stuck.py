@@ -1,0 +1,58 @@
+"""The engine of `followups dev` in a process that stops at writes that a test names, to be killed there.
+
+`python -m tests.support.stuck HOME` runs what is due. A follow-up whose task is `before running`, `after done` and so on
+stops for ever before or after the write that gives it, or its report, that status; the process prints the task then.
+"""
+
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from followups import bootstrap, config
+from followups.adapters.local import SystemClock
+from followups.domain.changes import Change, Swap
+from followups.domain.entities import FollowUp, Run
+from followups.local.runtime import Runtime
+
+
+class _StuckStore:
+    """The laptop's store, but for the writes at which it stops."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def commit(self, *changes: Change) -> None:
+        new = changes[0].new if isinstance(changes[0], Swap) else None
+        status = new.status if isinstance(new, FollowUp) else new.report_status if isinstance(new, Run) else None
+        task = new.task if isinstance(new, FollowUp | Run) else ""
+        if task == f"before {status}":
+            _stop(task)
+        self._store.commit(*changes)
+        if task == f"after {status}":
+            _stop(task)
+
+
+def _stop(task: str) -> None:
+    print(task, flush=True)
+    threading.Event().wait()
+
+
+def main(home: Path) -> None:
+    """Ticks until it is killed, or everything stands still."""
+    environ = {"FOLLOWUPS_HOME": str(home)}
+    store, clock = _StuckStore(bootstrap.laptop_store(home)), SystemClock()
+    settings = config.read_laptop_config(home, environ)
+    parts = bootstrap.laptop_parts(config.read_environment(environ), settings, store=store, clock=clock)
+    with Runtime(parts, on_run=lambda _run: None) as runtime:
+        while True:
+            runtime.tick()
+            time.sleep(0.05)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
