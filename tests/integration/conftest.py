@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from followups.ports import Store
-from tests.simulation.bed import SimulationBed
+from tests.simulation.bed import FakeDynamoDBBed, SimulationBed
 from tests.support.beds import Bed, DynamoDBBed, SQLiteBed, dynamodb_client, moto_bed
 from tests.support.ministack import ministack
 
@@ -34,7 +34,7 @@ def sqlite_bed(tmp_path: Path) -> SQLiteBed:
     return SQLiteBed(tmp_path / "followups.db")
 
 
-@pytest.fixture(params=["sqlite", "moto", "ministack", "simulation"])
+@pytest.fixture(params=["sqlite", "moto", "ministack", "simulation", "simulated DynamoDB"])
 def bed(request: pytest.FixtureRequest) -> Iterator[Bed]:
     """Each store in turn, empty: the contract holds for all of them."""
     yield from _bed(request, "ministack_client")
@@ -56,6 +56,8 @@ def _bed(request: pytest.FixtureRequest, client: str) -> Iterator[Bed]:
         yield request.getfixturevalue("sqlite_bed")
     elif request.param == "simulation":
         yield SimulationBed()
+    elif request.param == "simulated DynamoDB":
+        yield FakeDynamoDBBed()
     elif request.param == "ministack":
         yield DynamoDBBed(request.getfixturevalue(client))
     else:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from followups.domain.contract import AgentCall, Done, Pending
 from followups.domain.errors import AgentUncertain
 from followups.domain.status import Outcome
-from tests.simulation.engine import SECOND, Process
+from tests.simulation.engine import MINUTE, SECOND, Process
 from tests.simulation.ports import Caller
 
 if TYPE_CHECKING:
@@ -32,14 +32,17 @@ class Nature:
     children: int = 0
     #: How likely it fires the sweeper, as the agents of the first version did.
     fires: float = 0.0
+    #: How likely something that it started goes on after it, with its token.
+    lingers: float = 0.0
 
 
 NATURES = {
     "@once": Nature(),
     "@safe": Nature(rerun="safe", max_concurrency=2),
     "@slow": Nature(rerun="safe", works=(60.0, 400.0), timeout_s=240, max_attempts=2),
+    "@long": Nature(rerun="safe", works=(600.0, 900.0), timeout_s=900, max_attempts=2),
     "@pending": Nature(pending=True, works=(20.0, 500.0), timeout_s=300),
-    "@maker": Nature(max_concurrency=2, works=(1.0, 40.0), children=3, fires=0.5, max_attempts=2),
+    "@maker": Nature(max_concurrency=2, works=(1.0, 40.0), children=3, fires=0.5, max_attempts=2, lingers=0.3, fails=0.4),
 }
 
 
@@ -85,7 +88,18 @@ class Agents:
             self.stack.tick(f"fired by {process.name}")
         process.wait(rest // 4)
         outcome = Outcome.FAILED if rng.random() < nature.fails else Outcome.SUCCEEDED
+        if rng.random() < nature.lingers:
+            self._linger(life, rng.randrange(20 * MINUTE))
         life.answer = Done(outcome=outcome, summary=f"{outcome} after {rest} ms", report="at length")
+
+    def _linger(self, life: Life, after: int) -> None:
+        """What an agent left behind asks once more, when its run has long ended: perhaps another one is live then."""
+
+        def ask(process: Process) -> None:
+            process.wait(after)
+            self.stack.people.child(process, life.call, 99)
+
+        Process(self.stack.engine, f"left by {life.process.name}", ask)
 
     def _ended(self, life: Life) -> None:
         life.ended = self.stack.engine.now

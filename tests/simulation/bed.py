@@ -4,11 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 from followups.adapters import codec
+from followups.adapters.dynamodb_changes import plain_item
 from followups.domain.entities import FollowUp, Run
 from followups.domain.errors import UnreadableItem
 from followups.domain.ids import Key
+from tests.simulation.dynamo import FakeDynamoDB
 from tests.simulation.tables import SimStore, Stored, Tables, stored
-from tests.support.beds import Item
+from tests.support.beds import DynamoDBBed, Item
 
 
 class SimulationBed:
@@ -35,6 +37,18 @@ class SimulationBed:
             entity = self.tables.items[key].entity
             if not isinstance(entity, FollowUp | Run) and raw.get("wake_at") is not None:
                 self.tables.put(_unreadable(key, raw, "it is never due"))
+
+
+class FakeDynamoDBBed(DynamoDBBed):
+    """The real adapter over the simulation's DynamoDB."""
+
+    def __init__(self) -> None:
+        self.client = FakeDynamoDB(Tables())
+        self.table, self.shards = "fake", 4
+
+    def items(self) -> dict[Key, Item]:
+        found = [plain_item(raw) for raw in self.client.raw.values()]
+        return {Key(it["pk"], it["sk"]): it for it in found if it.get("type") != "slots" or "members" in it}
 
 
 def _item(it: Stored) -> Item:

@@ -47,6 +47,8 @@ class Checks:
         #: What each version of an item said.
         self.history: dict[tuple[Key, int], FollowUp] = {}
         self.edits: Counter[Key] = Counter()
+        #: Those for which somebody asked "run now".
+        self.hurried: set[Key] = set()
         self.finals: set[tuple[Any, ...]] = set()
         self.lives: dict[Key, list[tuple[Life, tuple[Any, ...]]]] = defaultdict(list)
         self.alive: Counter[str] = Counter()
@@ -119,11 +121,15 @@ class Checks:
             self.edits[new.key] += 1
         elif old.due_at != new.due_at:
             self._moved_on(old, new, who)
+        if status == str(old.status) == "claimed" and old.task == new.task:
+            self.that(new.sends == old.sends + 1, "W3 each look that acts raises a counter", who, new.sends)
+            # A claim whose message is picked up is never sent again: whoever is refused gives his claim back.
+            self.that(bool(self.stack.plan.rates), "a blocked message never stays in the queue", who, new.sends)
         if status == "running" and str(old.status) == "claimed":
             self._started(old, new, who)
 
     def _started(self, old: FollowUp, new: FollowUp, who: str) -> None:
-        early = old.start_at - self._now()
+        early = (old.start_at if old.key in self.hurried else max(old.due_at, old.start_at)) - self._now()
         self.that(early <= timedelta(milliseconds=self._tolerance()), "I14 before its time", who, early)
         self.that(new.attempt == old.attempt + 1, "I10 the attempt is counted before the work", who)
         assert new.started_at is not None
@@ -134,7 +140,8 @@ class Checks:
 
     def _moved_on(self, old: FollowUp, new: FollowUp, who: str) -> None:
         """The next occurrence is the next of the grid after the last that the run covered."""
-        self.that(old.rule is not None and str(old.status) in ("running", "claimed"), "I14 only a finish moves on", who)
+        finishes = str(old.status) in ("running", "claimed") and str(new.status) in ("scheduled", "paused")
+        self.that(old.rule is not None and finishes, "I14 only a finish moves on", who)
         assert old.rule is not None
         assert old.anchor is not None
         step, zone = timedelta(days=RULES[old.rule]), ZoneInfo(old.timezone)
@@ -160,6 +167,9 @@ class Checks:
         assert follow_up is not None
         self.that(str(follow_up.status) == str(new.follow_up_status), "I7 the record goes with its follow-up", who)
         self.that((status == "none") == (not new.final or new.outcome == "cancelled"), "I7 what is reported", who, status)
+        life = self.stack.agents.lives.get(new.id)
+        over = new.outcome in ("unknown", "cancelled") and life is not None
+        self.that(not over or life.ended is not None, "I1 no lease ends before its agent", who)  # type: ignore[union-attr]
         if new.final and new.outcome != "cancelled":
             extra = new.started_at is not None and new.started_at < new.due_at
             occurrence = (new.key.pk, self.edits[follow_up.key], new.due_at) + ((new.fence,) if extra else ())

@@ -86,7 +86,7 @@ class Process:
         #: When it is killed from outside.
         self.killed_at = None if lives is None else engine.now + lives
         self._wakes = 0
-        self._greenlet = greenlet(self._run)
+        self._greenlet = greenlet(self._run, parent=engine._hub)
         self._work = work
         engine.alive.add(self)
         self._wake_at(engine.now)

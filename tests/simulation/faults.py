@@ -26,6 +26,7 @@ SPECIAL = ("partial", "refused", "broken_line")
 AROUND = (
     "stale_index", "skew", "lost_tick", "more_ticks", "duplicate_delivery", "reordered_delivery", "tick_outage",
     "store_outage", "queue_outage", "late_delivery", "killed",
+    "collision",
 )  # fmt: skip
 SKEW = 5 * SECOND
 LONGEST_LAG = 120 * SECOND

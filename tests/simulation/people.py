@@ -99,13 +99,15 @@ class People:
         """An agent asks for a follow-up of its own, as itself."""
         # What is due at once is moved away; what an agent would do in a loop must not spin.
         due = process.rng.choice(("in 1 second", "in 6 minutes", "in 2 hours"))
-        body = {"agent": process.rng.choice(["@safe", "@maker"]), "task": f"Child {number}", "due": due}
+        body = {"agent": process.rng.choice(["@safe", "@maker"]), "task": f"Child {number} of {call.run_id}", "due": due}
         headers = {"followups-run-token": call.token, "idempotency-key": f"{call.run_id}-{number}"}
         for _ in range(2):
             answered = self.ask(process, "agent", "POST", "/v1/follow-ups", body, headers)
             if answered is not None and answered[0] != 503:
                 if answered[0] in (200, 201):
-                    self._accepted(call.owner, answered[1]["id"])
+                    made = answered[1]
+                    self.stack.checks.that(made["parent"] == call.run_id, "I12 a child of its own run", made["parent"])
+                    self._accepted(call.owner, made["id"])
                 return
 
     def _accepted(self, owner: str, follow_up_id: str) -> None:
@@ -223,6 +225,8 @@ def _edit(act: Act) -> None:
 def _verb(verb: str) -> Callable[[Act], None]:
     def act_(act: Act) -> None:
         if it := act.one():
+            if verb == "run":
+                act.checks.hurried.add(ids.follow_up_key(act.owner, it))
             act.ask("POST", f"/v1/follow-ups/{it}/{verb}")
 
     return act_

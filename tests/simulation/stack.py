@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from followups.adapters.dynamodb import DynamoDBStore
 from followups.adapters.local import NoLeases
 from followups.api.app import api
 from followups.api.service import Service
@@ -15,9 +16,11 @@ from followups.handlers import Handler
 from followups.handlers.queue import reporter, runner
 from followups.handlers.sweeper import sweeper
 from followups.local import events
+from followups.ports import Store
 from followups.usecases.world import Limits, World
 from tests.simulation.agents import Agents, SimTarget
 from tests.simulation.checks import Checks
+from tests.simulation.dynamo import FakeDynamoDB
 from tests.simulation.engine import HOUR, MINUTE, SECOND, Engine, Process
 from tests.simulation.faults import KINDS, LONGEST_LAG, SKEW, SPECIAL, Plan
 from tests.simulation.people import People
@@ -86,7 +89,7 @@ class Stack:
 
     def __init__(
         self, engine: Engine, plan: Plan, *, limits: Limits, only: frozenset[tuple[str, str]] | None = None,
-        skip: frozenset[int] = frozenset(),
+        skip: frozenset[int] = frozenset(), dynamodb: bool = False,
     ) -> None:  # fmt: skip
         self.engine, self.plan, self.limits = engine, plan, limits
         self.struck: list[tuple[str, str]] = []
@@ -96,7 +99,7 @@ class Stack:
             now=lambda: engine.now,
             lag=lambda: lags.randrange(LONGEST_LAG) if self._around("stale_index", f"{engine.now}", lags) else 0,
         )
-        self.store = SimStore(self.tables)
+        self.store = self._dynamodb() if dynamodb else SimStore(self.tables)
         self.agents = Agents(self)
         self.checks = Checks(self)
         self.people = People(self, skip)
@@ -132,6 +135,12 @@ class Stack:
         self.struck.append((kind, name))
         self.engine.faults[kind] += 1
         return kind
+
+    def _dynamodb(self) -> Store:
+        """The real adapter, over a DynamoDB at which others are at work too."""
+        luck = self.engine.rng("collision")
+        client = FakeDynamoDB(self.tables, lambda: self._around("collision", f"{self.engine.now}", luck))
+        return DynamoDBStore(client, "simulated", shards=3, sleep=lambda _: None, luck=luck.random)
 
     # Processes ------------------------------------------------------------------------------------------------------
 

@@ -81,6 +81,19 @@ class Tables:
         before: dict[Key, Stored | None] = {}
         for change in changes:
             self._make(change, before)
+        self._tell(before)
+
+    def replace(self, items: Mapping[Key, Stored | None]) -> None:
+        """Takes over what a store of its own has written."""
+        before = {key: self.items.get(key) for key in items}
+        for key, item in items.items():
+            if item is None:
+                self.items.pop(key, None)
+            else:
+                self.items[key] = item
+        self._tell(before)
+
+    def _tell(self, before: Mapping[Key, Stored | None]) -> None:
         after = {key: self.items.get(key) for key in before}
         for key, item in after.items():
             self._show_later(key, item)

@@ -1,0 +1,168 @@
+"""The mutants of FAILURES.md §2, each as a change of the source. `python -m tests.simulation --mutants` shows the table."""
+
+from tests.simulation.mutation import Mutant
+
+
+def _m(name: str, module: str, *edits: tuple[str, str]) -> Mutant:
+    return Mutant(name, module, edits)
+
+
+_SWEEP, _RUN, _REPORT, _RUNS = "usecases.sweep", "usecases.run", "usecases.report", "domain.runs"
+_CLAIMS, _EDITING, _LINEAGE = "domain.claims", "domain.editing", "domain.lineage"
+_DYNAMODB, _DYNAMODB_CHANGES = "adapters.dynamodb", "adapters.dynamodb_changes"
+
+MUTANTS: tuple[Mutant, ...] = (
+    _m(
+        "no version check", _DYNAMODB_CHANGES,
+        ('"#version = :version", {"version": old.version}, Item=item', '"attribute_exists(#version)", {}, Item=item'),
+    ),
+    _m("no fence in the message", _RUN, ("if old is None or old.fence != message.fence:", "if old is None:")),
+    _m("fence not raised", _CLAIMS, ('{"fence": old.fence + 1,', '{"fence": max(1, old.fence),')),
+    _m(
+        "start without status check", _RUN,
+        ("if old.status is not Status.CLAIMED:", "if old.status not in (Status.CLAIMED, Status.RUNNING):"),
+    ),
+    _m(
+        "finish unfenced", _RUN,
+        ("if now is None or now.fence != live.fence or now.status not in LIVE:", "if now is None or now.status not in LIVE:"),
+    ),
+    _m(
+        "mail before result", _REPORT,
+        (
+            "    try:\n        world.store.commit(swap)\n    except Conflict:\n        return \"stale\"\n"
+            "    assert isinstance(swap.new, Run)\n    word, note = _send(world, mailer, swap.new)\n",
+            "    word, note = _send(world, mailer, swap.new)\n"
+            "    try:\n        world.store.commit(swap)\n    except Conflict:\n        return \"stale\"\n",
+        ),
+    ),
+    _m(
+        "result after state", _RUN,
+        (
+            "            world.store.commit(*changes)\n        except Conflict:\n            continue",
+            "            world.store.commit(changes[0], *changes[2:])\n            world.store.commit(changes[1])\n"
+            "        except Conflict:\n            continue",
+        ),
+    ),
+    _m(
+        "release without condition", _RUN,
+        ("    world.store.commit(claims.give_back(old,", "    old = world.follow_up(old.owner, old.id) or old\n"
+         "    world.store.commit(claims.give_back(old,"),
+    ),
+    _m(
+        "lease shorter than the run", _RUN,
+        ("lease_until=at + remaining + limits.lease_margin", "lease_until=at + timedelta(seconds=60)"),
+    ),
+    _m(
+        "index key not removed on close", "domain.moves",
+        (
+            "        status=status,\n        wake_at=None if wake_at is None else",
+            "        status=status,\n        wake_at=old.wake_at if wake_at is None else",
+        ),
+    ),
+    _m(
+        "index key not set on resume", _EDITING,
+        ("from dataclasses import dataclass", "from dataclasses import dataclass, replace"),
+        (
+            "    return advance(\n        old, Status.SCHEDULED, at=at, write_id=write_id, wake_at=old.start_at, reason=None, "
+            "failures_in_row=0\n    )",
+            "    return Swap(old, replace(old, status=Status.SCHEDULED, updated_at=at, version=old.version + 1, "
+            "write_id=write_id))",
+        ),
+    ),
+    _m(
+        "resume at now instead of its occurrence", _EDITING,
+        ("wake_at=old.start_at, reason=None", "wake_at=at, start_at=at, reason=None"),
+    ),
+    _m("resend raises the fence", _CLAIMS, ("sends=sends, **UNBLOCKED", "sends=sends, fence=old.fence + 1, **UNBLOCKED")),
+    _m("resend without counter", _CLAIMS, ("sends=sends, **UNBLOCKED", "sends=old.sends, **UNBLOCKED")),
+    _m(
+        "ambiguous error retried at once", _RUN,
+        (
+            "        # Nothing is written: the agent may be alive, and only the lease knows when it surely is not.\n"
+            "        return \"uncertain\"",
+            "        answer = Done(outcome=Outcome.FAILED, summary=\"the line broke\")",
+        ),
+    ),
+    _m(
+        "slots never freed", _RUNS,
+        (
+            "        onward = _conclude(old, done.outcome, stamp.at)\n    return (*_end(old, done, onward, stamp), "
+            "*free_slots(old))",
+            "        onward = _conclude(old, done.outcome, stamp.at)\n    return _end(old, done, onward, stamp)",
+        ),
+    ),
+    _m(
+        "slots freed twice", _RUN,
+        (
+            "        # Nothing is written: the agent may be alive, and only the lease knows when it surely is not.\n",
+            "        world.store.commit(*runs.free_slots(live))\n",
+        ),
+    ),
+    _m(
+        "next occurrence from now instead of nominal", _RUNS,
+        ("return next_after(rule, anchor, zone, old.folded_to or old.due_at)", "return next_after(rule, anchor, zone, at)"),
+    ),
+    _m(
+        "roll-forward outside the finish", _RUNS,
+        (
+            "    slots = (\n        TakeSlot(agent.slots_key",
+            "    if old.rule is not None:\n"
+            "        rolled = next_after(*_rule_of(old), old.due_at)\n"
+            "        swap = replace(swap, new=replace(swap.new, due_at=rolled))\n"
+            "    slots = (\n        TakeSlot(agent.slots_key",
+        ),
+    ),
+    _m(
+        "deterministic transaction token", _DYNAMODB,
+        (
+            "self._client.transact_write_items(TransactItems=[{it.verb: it.arguments} for it in operations])",
+            "self._client.transact_write_items(\n"
+            "                    TransactItems=[{it.verb: it.arguments} for it in operations],\n"
+            "                    ClientRequestToken=repr([(it.arguments.get(\"Key\") or it.arguments[\"Item\"][\"pk\"]) "
+            "for it in operations]),\n                )",
+        ),
+    ),
+    _m(
+        "conflict read as success", _DYNAMODB,
+        ("                if failed:\n                    raise", "                if failed:\n                    return\n"
+         "                if False:\n                    raise"),
+    ),
+    _m(
+        "mail marked before sent", _REPORT,
+        (
+            "        name = mailer.send(run)\n",
+            "        at, write_id = world.clock.now(), world.chance.new_id()\n"
+            "        world.store.commit(delivery.accepted(run, \"sent\", at=at, write_id=write_id))\n"
+            "        name = mailer.send(run)\n        return \"sent\", None\n",
+        ),
+    ),
+    _m(
+        "look-ahead applied to leases", _SWEEP,
+        (
+            "    elif item.wake_at is not None and item.wake_at <= at:\n        # The look-ahead",
+            "    elif item.wake_at is not None and item.wake_at <= (at := at + world.limits.look_ahead):\n"
+            "        # The look-ahead",
+        ),
+    ),
+    _m(
+        "blocked message left in the queue", _RUN,
+        ("    # A little after, so that", "    return \"blocked\"\n    # A little after, so that"),
+    ),
+    _m(
+        "write_id not unique", _RUN,
+        ("old, agent, at=at, write_id=world.chance.new_id(), deadline", "old, agent, at=at, write_id=f\"{old.run_id}\", deadline"),
+    ),
+    _m("child's create without Live", _LINEAGE, ("        Live(parent.key, parent.fence),\n", "")),
+    _m(
+        "cascade token not bound to the live run", _LINEAGE,
+        (
+            "if parent is None or parent.status is not Status.RUNNING or parent.fence != token.fence:",
+            "if parent is None:",
+        ),
+        ("        Live(parent.key, parent.fence),\n", ""),
+    ),
+    _m(
+        "hourly budget ignored", _RUNS,
+        ("    if not runs_per_hour:\n", "    if True:\n"),
+    ),
+)  # fmt: skip
