@@ -7,17 +7,16 @@ from typing import Any
 
 import pytest
 
+from followups import lambda_settings
 from followups.api.routes import ROUTES
 from followups.domain import moves, retry
-from followups.lambda_settings import CLOCK_SKEW_S, TICK_S, ApiSettings, ReporterSettings, RunnerSettings, SweeperSettings
+from followups.lambda_settings import CLOCK_SKEW_S, TICK_S
 from followups.usecases.world import Limits
 from tests.support import cfn
 
 SETTINGS = {
-    "ApiFunction": ApiSettings,
-    "SweeperFunction": SweeperSettings,
-    "RunnerFunction": RunnerSettings,
-    "ReporterFunction": ReporterSettings,
+    f"{name}Function": getattr(lambda_settings, f"{name}Settings")
+    for name in ("Api", "Sweeper", "Runner", "Reporter", "Auditor")
 }
 FUNCTIONS = cfn.resources("AWS::Serverless::Function")
 PARAMETERS = cfn.template()["Parameters"]
@@ -42,7 +41,7 @@ def queue_of(function: str) -> dict[str, Any]:
     return cfn.resources("AWS::SQS::Queue")[source(function)["Queue"]["Fn::GetAtt"][0]]
 
 
-def test_there_are_the_four_functions() -> None:
+def test_there_are_the_five_functions() -> None:
     assert set(FUNCTIONS) == set(SETTINGS)
     for name, function in FUNCTIONS.items():
         room = name.removesuffix("Function").lower()
@@ -108,7 +107,9 @@ def test_runner_keeps_enough_back() -> None:
 
 
 def test_one_rule_with_one_target_that_retries_nothing() -> None:
-    (rule,) = cfn.resources("AWS::Events::Rule").values()
+    rules = cfn.resources("AWS::Events::Rule")
+    assert set(rules) == {"Tick", "AuditTick"}
+    rule = rules["Tick"]
     assert rule["ScheduleExpression"] == "rate(1 minute)"
     (target,) = rule["Targets"]
     assert target["Arn"] == {"Fn::GetAtt": ["SweeperFunction", "Arn"]}
@@ -277,7 +278,7 @@ def test_table_is_safe_and_named_as_the_code_names_it() -> None:
 
 def test_logs_are_kept_for_a_while_and_each_function_writes_its_own() -> None:
     groups = cfn.resources("AWS::Logs::LogGroup")
-    assert len(groups) == 5
+    assert len(groups) == 6
     assert all("RetentionInDays" in it for it in groups.values())
     for name, function in FUNCTIONS.items():
         group = f"{name.removesuffix('Function')}Log"

@@ -17,7 +17,7 @@ from followups.adapters.local import NoLeases, NoQueue, SystemChance, SystemCloc
 from followups.config import LaptopConfig, LaptopEnvironment
 from followups.domain.errors import StoreError
 from followups.handlers import Handler, Log
-from followups.ports import AgentTarget, Clock, Leases, Queue, Store
+from followups.ports import AgentTarget, Clock, Leases, Ledger, Queue, Store
 from followups.usecases.world import Limits, World
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 #: On a laptop a tick is cheap: nothing is claimed ahead, and who is refused looks again soon.
 _LAPTOP_LIMITS = Limits(look_ahead=timedelta(0), blocked_s=(1.0, 5.0))
 DEFAULT_SENDER = "followups@localhost"
+#: Words that a function logs as errors: they pass at every log level.
+_ERRORS = frozenset({"bug", "store_error", "bad_message", "broken_promises", "mail_failed"})
 
 
 def laptop_user() -> str:
@@ -33,7 +35,7 @@ def laptop_user() -> str:
     return getpass.getuser()
 
 
-def laptop_store(home: Path) -> Store:
+def laptop_store(home: Path) -> Ledger:
     """Gives the laptop's store, made if there is none. Raises StoreCorrupt, StoreError."""
     from followups.adapters.sqlite import SQLiteStore
 
@@ -171,6 +173,21 @@ def lambda_reporter() -> Handler:
     return reporter(world, mailer, log=_json_log("reporter"))
 
 
+def lambda_auditor() -> Handler:
+    """Gives the auditor function's handler. Raises ConfigError."""
+    from followups.adapters.dynamodb import DynamoDBStore
+    from followups.adapters.ses import SesMailer
+    from followups.handlers.auditor import auditor
+    from followups.lambda_settings import AuditorSettings
+
+    settings = AuditorSettings.load(config.environment())
+    mailer = SesMailer(_client("sesv2", attempts=1), sender=settings.sender, default_to=settings.report_to)
+    return auditor(
+        DynamoDBStore(_client("dynamodb"), settings.table, shards=settings.shards), mailer, SystemClock(), SystemChance(),
+        global_cap=settings.global_cap, runs_per_hour=settings.runs_per_hour, log=_json_log("auditor"),
+    )  # fmt: skip
+
+
 def _aws_world(table: str, shards: int, queue: Queue, limits: Limits) -> World:
     from followups.adapters.dynamodb import DynamoDBStore
 
@@ -212,7 +229,7 @@ def _json_log(service: str) -> Log:
     logger = Logger(service=f"followups-{service}")
 
     def log(word: str, facts: Mapping[str, Any]) -> None:
-        level = logger.error if word in ("bug", "store_error", "bad_message") else logger.info
+        level = logger.error if word in _ERRORS else logger.info
         level(word, extra=dict(facts))
 
     return log

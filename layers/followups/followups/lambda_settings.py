@@ -204,6 +204,15 @@ class ReporterSettings(_Settings):
         return self
 
 
+class AuditorSettings(_Settings):
+    """For the function that looks each hour at everything, and tells the operator what breaks a promise."""
+
+    global_cap: GlobalCap
+    runs_per_hour: RunsPerHour
+    sender: Sender
+    report_to: ReportTo
+
+
 def signing_key(text: str) -> bytes:
     """Takes the secret's value; gives the key that signs run tokens. Raises ConfigError for one that can be guessed."""
     if len(text.encode()) < _SHORTEST_KEY or len(set(text)) < _FEWEST_CHARACTERS:

@@ -8,6 +8,7 @@ from email.utils import format_datetime
 
 from followups.domain.entities import Run
 from followups.domain.errors import MailRefused
+from followups.domain.findings import Notice
 from followups.domain.report import compose
 
 #: ASCII throughout, in short lines: it passes every server, whatever that offers.
@@ -62,6 +63,23 @@ def build_message(run: Run, *, sender: str, to: str) -> EmailMessage:
     message["Followups-Outcome"] = run.outcome.value
     message.set_content(report.text)
     message.add_alternative(report.html, subtype="html")
+    return message
+
+
+def build_notice(notice: Notice, *, sender: str, to: str) -> EmailMessage:
+    """Takes a notice to the operator and two addresses; gives the mail. Raises MailRefused for addresses that no header can
+    hold."""
+    domain = sender.rpartition("@")[2]
+    message = EmailMessage(policy=POLICY)
+    _add(message, "From", _Line(f"Followups <{sender}>"))
+    _add(message, "To", _Line(to))
+    _add(message, "Subject", _Words(notice.subject))
+    message["Date"] = format_datetime(notice.at.astimezone(UTC))
+    _add(message, "Message-ID", _Line(f"<{notice.name}@{domain}>"))
+    message["Auto-Submitted"] = "auto-generated"
+    message["X-Auto-Response-Suppress"] = "All"
+    message.set_content(notice.text)
+    message.add_alternative(notice.html, subtype="html")
     return message
 
 

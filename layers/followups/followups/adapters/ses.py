@@ -1,5 +1,6 @@
 """Reports by Amazon SES (API v2). Acceptance is not delivery: that is told later, by SES's events."""
 
+from email.message import EmailMessage
 from typing import Any
 
 from botocore.exceptions import (
@@ -10,9 +11,10 @@ from botocore.exceptions import (
     NoCredentialsError,
 )
 
-from followups.adapters.mail import build_message
+from followups.adapters.mail import build_message, build_notice
 from followups.domain.entities import Run
 from followups.domain.errors import MailNotSent, MailRefused, MailUncertain
+from followups.domain.findings import Notice
 
 #: Surely not sent, and right to try again (SES API v2, SendEmail, Errors).
 _NOT_NOW = frozenset(
@@ -33,9 +35,16 @@ class SesMailer:
     def send(self, run: Run) -> str:
         """Gives SES's message id. Raises MailNotSent, MailRefused, MailUncertain."""
         message = build_message(run, sender=self._sender, to=self._default_to)
+        return self._send(message, run.report_to or self._default_to)
+
+    def tell(self, notice: Notice) -> str:
+        """Sends a notice to where reports go that name no address. Raises MailNotSent, MailRefused, MailUncertain."""
+        return self._send(build_notice(notice, sender=self._sender, to=self._default_to), self._default_to)
+
+    def _send(self, message: EmailMessage, to: str) -> str:
         request: dict[str, Any] = {
             "FromEmailAddress": self._sender,
-            "Destination": {"ToAddresses": [run.report_to or self._default_to]},
+            "Destination": {"ToAddresses": [to]},
             "Content": {"Raw": {"Data": message.as_bytes()}},
         }
         if self._configuration_set:

@@ -57,19 +57,19 @@ def slot_for_nothing(key: Key, member: str, it: FollowUp | None, record: Run | N
     agent = _agent_of(key)
     if named is None:
         says = f"{member[:80]!r} holds a slot of {_set(key)}, and names no run"
-        return [Finding(code="slot_for_nothing", key=key, says=says)]
+        return [Finding(code="slot_for_nothing", key=key, member=member, says=says)]
     fence, run_id = named[2], member.rpartition("#")[2]
     if is_alive(it, fence):
         if it is None or agent in (None, it.agent):
             return []
         says = f"run {run_id} of {it.agent} holds a slot of {_set(key)}"
-        return [Finding(code="slot_for_nothing", key=key, says=says, about=about(it), since=it.started_at)]
+        return [Finding(code="slot_for_nothing", key=key, member=member, says=says, about=about(it), since=it.started_at)]
     says = f"run {run_id} holds a slot of {_set(key)}, but is not alive: the slot is lost to all others"
     # No start can ask for this slot again: its run has ended, or its fence is past, or its follow-up has closed.
     over = record is not None or (it is not None and (it.fence > fence or it.status in ENDED))
     return [
         Finding(
-            code="slot_for_nothing", key=key, says=says, about=about(it) if it else "",
+            code="slot_for_nothing", key=key, member=member, says=says, about=about(it) if it else "",
             since=record.finished_at if record else None,
             repair=Repair(does="the slot was freed", slot=FreeSlot(key, member)) if over else None,
         )

@@ -43,6 +43,8 @@ class Finding:
     #: Stable and machine-readable.
     code: str
     key: Key
+    #: In a slot set: whose slot.
+    member: str = ""
     weight: Weight = Weight.BROKEN
     #: A sentence for a person. It may hold a user's text: a reason, or what could not be read.
     says: str

@@ -82,11 +82,11 @@ def repair(store: Store, audited: Audited, new_id: Callable[[], str]) -> Audited
     What was changed meanwhile, and what the store does not take now, is left to the next audit. `new_id` gives fresh
     write ids.
     """
-    made: dict[object, bool] = {}
+    made: dict[tuple[Key, str], bool] = {}
     findings = []
     for finding in audited.findings:
         if (wanted := finding.repair) is not None:
-            name = (finding.key, wanted.slot)
+            name = (finding.key, finding.member)
             if name not in made:
                 try:
                     store.commit(*wanted.changes(new_id()))
