@@ -112,6 +112,27 @@ def test_a_time_is_a_short_text(caller: Caller) -> None:
     assert caller.call("POST", PATH, TASK | {"due": "7d" + " " * 98})["status"] == "scheduled"
 
 
+# Found by schemathesis (`make test-api`)
+
+
+def test_an_empty_run_token_is_no_token_of_ours(caller: Caller) -> None:
+    assert caller.call("GET", "/v1/control", followups_run_token="")["code"] == "invalid_run_token"
+
+
+def test_a_whole_number_is_one_however_it_is_written(caller: Caller) -> None:
+    assert caller.call("PUT", "/v1/agents/@disk", COMMAND | {"timeout_s": 60.0})["timeout_s"] == 60
+    assert caller.call("PUT", "/v1/agents/@disk", COMMAND | {"timeout_s": 60.5})["code"] == "validation_error"
+    assert caller.call("PUT", "/v1/agents/@disk", COMMAND | {"timeout_s": 1e300})["code"] == "validation_error"
+
+
+def test_a_wrong_status_is_refused_beside_a_key_too(caller: Caller) -> None:
+    assert caller.call("GET", f"{PATH}?idempotency_key=k&status=odd")["code"] == "validation_error"
+    assert caller.call("GET", f"{PATH}?idempotency_key=k&cursor=odd")["code"] == "invalid_cursor"
+
+
+# The document
+
+
 def test_the_document_is_served_to_whoever_asks(caller: Caller) -> None:
     event = caller.api.event("GET", "/openapi.json")
     del event["requestContext"]["authorizer"]

@@ -109,7 +109,7 @@ ADDRESSES = [
     "a@b.co", "a@b", "a.b@c.d.co", "a..b@c.co", ".a@b.co", "Joe <a@b.co>", "a@b.co\n", "a@-b.co", "ä@b.co",
     "a@b.co,c@d.co", f"a@{'b' * 63}.co", f"a@{'b' * 64}.co",
 ]  # fmt: skip
-ODD: list[Any] = [None, True, 0, 1, 3, 10, 11, 3_600, 3_601, -1, "3", [], {}, ["a"]]
+ODD: list[Any] = [None, True, 0, 1, 3, 10, 11, 3_600, 3_601, -1, 1.0, 1.5, 1e300, "3", [], {}, ["a"]]
 FIELDS: list[tuple[type[BaseModel], str, list[Any]]] = [
     (CreateFollowUp, "task", TEXTS + ODD),
     (CreateFollowUp, "message", TEXTS + ODD),

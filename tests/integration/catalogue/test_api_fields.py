@@ -171,7 +171,7 @@ WRONG = [
     row(47, "due-true", {"due": True}, "invalid_due", "due"),
     row(47, "attempts-text", {"max_attempts": "3"}, "validation_error", "max_attempts"),
     row(47, "attempts-true", {"max_attempts": True}, "validation_error", "max_attempts"),
-    row(47, "attempts-fraction", {"max_attempts": 3.0}, "validation_error", "max_attempts"),
+    row(47, "attempts-fraction", {"max_attempts": 3.5}, "validation_error", "max_attempts"),
     row(47, "attempts-list", {"max_attempts": [3]}, "validation_error", "max_attempts"),
     row(48, "0", {"max_attempts": 0}, "validation_error", "max_attempts"),
     row(48, "11", {"max_attempts": 11}, "validation_error", "max_attempts"),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from followups.api.request import header
+from followups.api.request import sent
 from followups.domain import ids
 from followups.domain.errors import Unauthenticated
 from followups.domain.lineage import read_run_token
@@ -16,7 +16,8 @@ def asker(event: Mapping[str, Any], secrets: Sequence[bytes]) -> Asker:
     Raises Unauthenticated.
     """
     owner = _owner(_part(_part(event, "requestContext"), "authorizer"))
-    if token_text := header(event, "followups-run-token"):
+    # An empty token is a wrong one: an agent that has lost its token does not become its owner.
+    if (token_text := sent(event, "followups-run-token")) is not None:
         token = read_run_token(token_text, secrets)
         # What an agent creates belongs to the person whose follow-up it runs, whatever credentials it came with.
         return Asker(owner=token.owner, token=token)

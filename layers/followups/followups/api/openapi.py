@@ -58,7 +58,7 @@ _PARAMETERS: dict[str, Json] = {
     },
     "IfMatch": {
         "in": "header", "name": "If-Match", "required": True, "description": "The ETag as it was read.",
-        "schema": {"type": "string", "pattern": '^"?[0-9]{1,12}"?$'}, "example": '"1"',
+        "schema": {"type": "string", "pattern": '^(?:[0-9]{1,12}|"[0-9]{1,12}")$'}, "example": '"1"',
     },
     "RunToken": {
         "in": "header", "name": "Followups-Run-Token", "description": "Of the run that calls: `FOLLOWUPS_RUN_TOKEN`.",

@@ -20,14 +20,14 @@ _GROUPS = ("open", "closed", "all")
 def list_(service: Service, event: Mapping[str, Any], _path: dict[str, str]) -> Answer:
     query = event.get("queryStringParameters") or {}
     status, limit, who = query.get("status", "open"), request.page_size(event), asker(service, event)
-    if (key := request.asked_key(event)) is not None:
-        made = manage.made_with(service.world, who, key)
-        return answer(200, views.Page([made] if made else [], None).to_json())
     known = (*_GROUPS, *(s.value for s in Status))
     if status not in known:
         raise request.wrong_field("status", f"{status[:20]!r} is none of {', '.join(known)}")
     scope = f"{who.owner}\n{status}"
     after = cursor.read(query["cursor"], scope, service.secrets) if "cursor" in query else None
+    if (key := request.asked_key(event)) is not None:
+        made = manage.made_with(service.world, who, key)
+        return answer(200, views.Page([made] if made else [], None).to_json())
     group = status if status in _GROUPS else ("open" if status in OPEN else "closed")
     found, after = _page(service.world, who, status, group, after, limit)
     signed = None if after is None else cursor.sign(after, scope, service.secrets[0])

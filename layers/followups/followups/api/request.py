@@ -29,22 +29,27 @@ def has_form(event: object) -> bool:
     if not isinstance(event, Mapping):
         return False
     texts = (event.get("headers") or {}, event.get("queryStringParameters") or {})
-    fit = all(isinstance(it, Mapping) and all(isinstance(word, str) for pair in it.items() for word in pair) for it in texts)
+    fit = all(
+        isinstance(it, Mapping) and all(isinstance(word, str) for pair in it.items() for word in pair) for it in texts
+    )
     return fit and isinstance(event.get("body") or "", str)
+
+
+def sent(event: Mapping[str, Any], name: str) -> str | None:
+    """Gives a header whatever its case, or None: one that is empty was sent."""
+    headers = event.get("headers") or {}
+    return next((str(value) for key, value in headers.items() if str(key).lower() == name), None)
 
 
 def header(event: Mapping[str, Any], name: str) -> str:
     """Gives a header whatever its case, or the empty text."""
-    headers = event.get("headers") or {}
-    return next((str(value) for key, value in headers.items() if str(key).lower() == name), "")
+    return sent(event, name) or ""
 
 
 def idempotency_key(event: Mapping[str, Any]) -> str | None:
     """Gives the Idempotency-Key, or None. Raises HttpProblem 400 `invalid_idempotency_key`."""
-    headers = {str(key).lower() for key in event.get("headers") or {}}
-    if "idempotency-key" not in headers:
+    if (key := sent(event, "idempotency-key")) is None:
         return None
-    key = header(event, "idempotency-key")
     if not _KEY.fullmatch(key):
         detail = "an Idempotency-Key is sent once and has 1 to 128 visible ASCII characters but the comma"
         raise HttpProblem(400, "invalid_idempotency_key", detail)

@@ -66,6 +66,10 @@ def _agent(value: Any) -> Any:
     return value if value.startswith("@") else f"@{value}"
 
 
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _email(text: str) -> str:
     if not addresses.is_address(text):
         raise _error("invalid_email", f"{text[:80]!r} is no plain mail address; write one like you@example.com")
@@ -73,6 +77,8 @@ def _email(text: str) -> str:
 
 
 _LINE: dict[str, Any] = {"pattern": _ONE_LINE, "allOf": [{"pattern": r"\S"}]}
+# To JSON Schema 60.0 is an integer, and some languages write it so.
+_WHOLE = BeforeValidator(_whole)
 Line = Annotated[str, Field(max_length=TASK_LIMIT, json_schema_extra=_LINE), AfterValidator(_line)]
 Lines = Annotated[str, Field(max_length=MESSAGE_LIMIT, json_schema_extra={"pattern": _MANY_LINES}), AfterValidator(_lines)]
 Due = Annotated[
@@ -85,7 +91,7 @@ Email = Annotated[
     str, Field(max_length=254, json_schema_extra={"format": "email", "pattern": f"^{addresses.PATTERN}$"}),
     AfterValidator(_email),
 ]  # fmt: skip
-Attempts = Annotated[int, Field(ge=1, le=10)]
+Attempts = Annotated[int, Field(ge=1, le=10), _WHOLE]
 Reason = Annotated[str, Field(max_length=200, json_schema_extra=_LINE), AfterValidator(_line)]
 Argument = Annotated[str, Field(max_length=4_096, json_schema_extra={"pattern": _MANY_LINES}), AfterValidator(_lines)]
 
@@ -143,8 +149,10 @@ class PutAgent(_Closed):
     command: Annotated[list[Argument], Field(min_length=1, max_length=100)] = Field(
         description="Program and arguments, run without a shell, with the task as JSON on stdin."
     )
-    timeout_s: Annotated[int, Field(ge=1, le=3_600)] = Field(default=600, description="Seconds that one run may take.")
-    max_concurrency: Annotated[int, Field(ge=1, le=100)] = Field(default=1, description="Runs at once.")
+    timeout_s: Annotated[int, Field(ge=1, le=3_600), _WHOLE] = Field(
+        default=600, description="Seconds that one run may take."
+    )
+    max_concurrency: Annotated[int, Field(ge=1, le=100), _WHOLE] = Field(default=1, description="Runs at once.")
     rerun: Literal["safe", "never"] = Field(
         default="never", description="Whether a run that broke off may simply be run again."
     )
