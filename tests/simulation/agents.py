@@ -129,7 +129,7 @@ class SimTarget:
             self._call.stack.engine.at(self._call.stack.engine.now, life.process.kill)
 
     def _start(self, call: AgentCall) -> Done | Pending:
-        life = self._call.stack.agents.begin(call)
+        life = self._begin(call)
         if NATURES[call.agent.name].pending:
             return self._pending(call)
         life.waiting.append(self._call.process)
@@ -152,5 +152,7 @@ class SimTarget:
             raise AgentUncertain("the line broke")
         return self._call("agent", f"{verb} {call.run_id[4:10]}{call.run_id[-7:]}", effect, AgentUncertain)
 
-    def _begin(self, call: AgentCall) -> None:
-        self._call.stack.agents.begin(call)
+    def _begin(self, call: AgentCall) -> Life:
+        life = self._call.stack.agents.begin(call)
+        self._call.stack.began(self._call.process, life)
+        return life

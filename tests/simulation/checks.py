@@ -131,6 +131,8 @@ class Checks:
     def _started(self, old: FollowUp, new: FollowUp, who: str) -> None:
         early = (old.start_at if old.key in self.hurried else max(old.due_at, old.start_at)) - self._now()
         self.that(early <= timedelta(milliseconds=self._tolerance()), "I14 before its time", who, early)
+        named = f"start {new.id[:6]}-{new.fence}." in self.stack.acting
+        self.that(named, "I5 a message starts the claim that it names only", who, self.stack.acting)
         self.that(new.attempt == old.attempt + 1, "I10 the attempt is counted before the work", who)
         assert new.started_at is not None
         hour = ids.hour_key(new.owner, new.started_at)

@@ -41,11 +41,13 @@ class Caller:
             self._crash()
         if fault == "error":
             raise broken("it was refused")
+        self.stack.acting = process.name
         given = effect()
         if fault in ("twice", "twice_late"):
             # A client that had no answer sends the same once more by itself.
             if fault == "twice_late":
                 process.wait(process.rng.randrange(5 * SECOND))
+            self.stack.acting = process.name
             given = effect()
         elif fault == "crash_after":
             self._crash()
@@ -62,8 +64,7 @@ class Caller:
         return rng.randrange(1, 30)
 
     def _crash(self) -> None:
-        self.stack.engine.note(self.process.name, "crashes")
-        self.process.die()
+        self.stack.crashes(self.process)
         raise Crash
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from followups.usecases.world import Limits
 from tests.simulation.engine import DAY, HOUR, Engine, Violation
 from tests.simulation.faults import Plan, draw_plan
+from tests.simulation.laptop import LaptopStack
 from tests.simulation.stack import Stack
 
 START = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -14,7 +15,9 @@ GOES_ON = 2 * DAY
 #: By then everything must have come to rest: the last resend of a claim is 8.5 hours after its time.
 DRAINS = GOES_ON + 2 * DAY
 #: Each so many'th seed runs over the DynamoDB adapter.
-DYNAMODB_EVERY = 4
+DYNAMODB_EVERY = 8
+#: Each so many'th is a laptop.
+LAPTOP_EVERY = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,8 @@ def simulate(
         global_cap=rng.randint(2, 4), claim_at_birth=rng.random() < 0.7, runs_per_hour=rng.choice((0, 0, 5, 20))
     )
     # The fake is quick; the real adapter, over a DynamoDB that is one, has its share.
-    stack = Stack(engine, plan, limits=limits, only=only, skip=skip, dynamodb=seed % DYNAMODB_EVERY == 0)
+    kind = LaptopStack if seed % LAPTOP_EVERY == 1 else Stack
+    stack = kind(engine, plan, limits=limits, only=only, skip=skip, dynamodb=seed % DYNAMODB_EVERY == 0)
     violation = None
     try:
         stack.people.begin(rng.randint(12, 36), heals_at)

@@ -18,7 +18,7 @@ from followups.handlers.sweeper import sweeper
 from followups.local import events
 from followups.ports import Store
 from followups.usecases.world import Limits, World
-from tests.simulation.agents import Agents, SimTarget
+from tests.simulation.agents import Agents, Life, SimTarget
 from tests.simulation.checks import Checks
 from tests.simulation.dynamo import FakeDynamoDB
 from tests.simulation.engine import HOUR, MINUTE, SECOND, Engine, Process
@@ -62,14 +62,7 @@ class Consumer:
         while self.waiting and self.busy < self.at_once:
             message, receive, name = self.waiting.popleft()
             self.busy += 1
-            self.stack.invoke(name, self._work(message), lives=self.lives, ended=self._ended(message, receive, name))
-
-    def _work(self, message: Message) -> Callable[[Process], Any]:
-        def work(process: Process) -> Any:
-            handler = self.stack.handler(self.kind, process)
-            return handler(events.batch(message), _Context(process))
-
-        return work
+            self.stack.invoke(name, self.stack.work(message), lives=self.lives, ended=self._ended(message, receive, name))
 
     def _ended(self, message: Message, receive: int, name: str) -> Callable[[Process], None]:
         def ended(process: Process) -> None:
@@ -87,12 +80,17 @@ class Consumer:
 class Stack:
     """Everything, for one seed. `only` leaves all faults out but these, named as `struck` names them."""
 
+    #: What cannot go wrong here, by port and kind.
+    impossible: frozenset[tuple[str, str]] = frozenset()
+
     def __init__(
         self, engine: Engine, plan: Plan, *, limits: Limits, only: frozenset[tuple[str, str]] | None = None,
         skip: frozenset[int] = frozenset(), dynamodb: bool = False,
     ) -> None:  # fmt: skip
         self.engine, self.plan, self.limits = engine, plan, limits
         self.struck: list[tuple[str, str]] = []
+        #: The process whose call takes effect just now.
+        self.acting = ""
         self._only = only
         lags = engine.rng("index")
         self.tables = Tables(
@@ -104,7 +102,7 @@ class Stack:
         self.checks = Checks(self)
         self.people = People(self, skip)
         self.tables.watch = self._committed
-        self._skewed = self.plan.rates.get("skew", 0) > 0
+        self.skewed = self.plan.rates.get("skew", 0) > 0
         self._sent: Counter[Message] = Counter()
         self._ticks = itertools.count()
         self._tick_at: int | None = None
@@ -120,7 +118,7 @@ class Stack:
         process.calls += 1
         roll, low = process.rng.random(), 0.0
         for kind in (only,) if only else KINDS:
-            if only or (port in KINDS[kind] and kind not in SPECIAL):
+            if (only or (port in KINDS[kind] and kind not in SPECIAL)) and (port, kind) not in self.impossible:
                 low += self.plan.chance(kind, self.engine.now)
             if roll < low:
                 return self._strikes(kind, f"{process.name}/{process.calls}")
@@ -149,11 +147,32 @@ class Stack:
     ) -> Process:
         """Starts an invocation, which may be killed at any moment."""
         process = Process(self.engine, name, work, lives=lives, ended=ended)
-        if self._skewed:
+        if self.skewed:
             process.skew = process.rng.randint(-SKEW, SKEW)
         if self._around("killed", name, process.rng):
-            self.engine.at(self.engine.now + process.rng.randrange(min(lives, 3 * MINUTE)), process.kill)
+            moment = self.engine.now + process.rng.randrange(min(lives, 3 * MINUTE))
+            self.engine.at(moment, lambda: self.kills(process))
         return process
+
+    def kills(self, process: Process) -> None:
+        """Kills an invocation from outside."""
+        process.kill()
+
+    def crashes(self, process: Process) -> None:
+        """Lets an invocation die of itself."""
+        self.engine.note(process.name, "crashes")
+        process.die()
+
+    def began(self, process: Process, life: Life) -> None:
+        """Told of an agent that a runner has started."""
+
+    def work(self, message: Message) -> Callable[[Process], Any]:
+        """Gives what a consumer does with a message."""
+
+        def work(process: Process) -> Any:
+            return self.handler(message.kind, process)(events.batch(message), _Context(process))
+
+        return work
 
     def world(self, process: Process) -> World:
         call = Caller(self, process)
