@@ -89,9 +89,13 @@ def read_environment(environ: Mapping[str, str]) -> LaptopEnvironment:
 
 
 def laptop_home(environ: Mapping[str, str]) -> Path:
-    """Gives the folder of a laptop's Followups: `FOLLOWUPS_HOME`, or the user's data folder. It need not exist."""
+    """Gives the folder of a laptop's Followups: `FOLLOWUPS_HOME`, or the user's data folder. It need not exist.
+    Raises ConfigError for that of a user whom there is not."""
     if named := environ.get("FOLLOWUPS_HOME"):
-        return Path(named).expanduser().absolute()
+        try:
+            return Path(named).expanduser().absolute()
+        except RuntimeError as error:
+            raise ConfigError([f"FOLLOWUPS_HOME is {named!r}, and there is no such user: name a folder"]) from error
     # Here, because a Lambda function imports this module too and has no platformdirs.
     import platformdirs
 

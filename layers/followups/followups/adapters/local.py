@@ -119,6 +119,16 @@ def secret_file(path: Path) -> bytes:
 
     Raises StoreError if the file is there and is no key.
     """
+    try:
+        key = _key(path)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read or made: {error.strerror}") from error
+    if len(key) != 32:
+        raise StoreError(f"{path} is no signing key ({len(key)} bytes, not 32); move it away and a new one is made")
+    return key
+
+
+def _key(path: Path) -> bytes:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not path.exists():
         fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
@@ -134,7 +144,4 @@ def secret_file(path: Path) -> bytes:
             pass
         finally:
             fresh.unlink()
-    key = path.read_bytes()
-    if len(key) != 32:
-        raise StoreError(f"{path} is no signing key ({len(key)} bytes, not 32); move it away and a new one is made")
-    return key
+    return path.read_bytes()

@@ -87,13 +87,14 @@ def read_answer(text: str, *, failed: str | None = None, output_ref: str | None 
         why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
         return Done(
             outcome=Outcome.FAILED, summary=plain(failed or f"The agent's answer is broken JSON: {why}")[:SUMMARY_LIMIT],
-            report=_report(text), output_ref=output_ref,
+            report=_report(plain(text)), output_ref=output_ref,
         )  # fmt: skip
     if body is None:
-        report = _report(text)
-        outcome, summary = Outcome.SUCCEEDED, first_line(report) or "Done; the agent said nothing."
+        whole = plain(text)
+        report = _report(whole)
+        outcome, summary = Outcome.SUCCEEDED, first_line(whole) or "Done; the agent said nothing."
     else:
-        report = _report(str(body.get("report_md") or body.get("summary") or ""))
+        report = _report(plain(str(body.get("report_md") or body.get("summary") or "")))
         summary = first_line(plain(str(body.get("summary") or ""))) or first_line(report) or "Done."
         answered = _ANSWERS.get(str(body["outcome"]))
         if answered is None:
@@ -108,7 +109,6 @@ def read_answer(text: str, *, failed: str | None = None, output_ref: str | None 
 
 
 def _report(text: str) -> str:
-    text = plain(text)
     return text if len(text) <= REPORT_LIMIT else text[: REPORT_LIMIT - len(_CUT)] + _CUT
 
 

@@ -4,9 +4,10 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from followups.domain.ids import run_id
+from followups.domain.ids import is_id, is_owner, run_id
 
 VERSION = 1
+_FENCES = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +37,11 @@ def read_message(body: str) -> Message | None:
         raw: Any = json.loads(body)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(raw, dict) or raw.get("v") != VERSION or raw.get("kind") not in ("start", "report"):
+    if not isinstance(raw, dict) or type(raw.get("v")) is not int or raw["v"] != VERSION:
         return None
-    owner, follow_up_id, fence = raw.get("owner"), raw.get("follow_up_id"), raw.get("fence")
-    if not (isinstance(owner, str) and isinstance(follow_up_id, str) and type(fence) is int and fence > 0):
+    kind, owner, follow_up_id, fence = (raw.get(name) for name in ("kind", "owner", "follow_up_id", "fence"))
+    # They become keys, and a store's key takes neither all characters nor all lengths.
+    named = isinstance(owner, str) and is_owner(owner) and isinstance(follow_up_id, str) and is_id(follow_up_id)
+    if kind not in ("start", "report") or not named or type(fence) is not int or not 0 < fence < _FENCES:
         return None
-    return Message(raw["kind"], owner, follow_up_id, fence)
+    return Message(kind, str(owner), str(follow_up_id), fence)

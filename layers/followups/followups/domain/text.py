@@ -6,15 +6,16 @@ import unicodedata
 #: ANSI escape sequences (ECMA-48 §5.4): CSI, OSC and two-character ones.
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])")
 #: Bidirectional controls can make a text show other than it reads (Unicode TR 36 §2.1.1), and tags hide text whole.
-_DECEPTIVE = re.compile("[\u061c\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff\U000e0000-\U000e007f]")
+_DECEPTIVE = "\u061c\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff\U000e0000-\U000e007f"
+#: Unicode's Cc without newline and tab, Cs, Zl and Zp. As a pattern: an agent's answer may have millions of characters.
+_CONTROL = "\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029"
+_UNSEEN = re.compile(f"[{_DECEPTIVE}{_CONTROL}]")
 _KEEP = "\n\t"
 
 
 def plain(text: str) -> str:
     """Gives the text without escape sequences, control characters (but newline and tab) and bidirectional controls."""
-    text = _ANSI.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
-    text = _DECEPTIVE.sub("", text)
-    return "".join(c for c in text if c in _KEEP or unicodedata.category(c) not in ("Cc", "Cs", "Zl", "Zp"))
+    return _UNSEEN.sub("", _ANSI.sub("", text).replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def first_line(text: str, limit: int = 200) -> str:

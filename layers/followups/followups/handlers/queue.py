@@ -35,7 +35,7 @@ def reporter(world: World, mailer: Mailer, *, log: Log = silent) -> Handler:
 def _consumer(kind: str, work: Callable[[Message, Context], str], log: Log) -> Handler:
     def handle(event: Event, context: Context) -> dict[str, Any]:
         failures = []
-        for record in event.get("Records") or ():
+        for record in _records(event):
             message = read_message(str(record.get("body", "")))
             if message is None or message.kind != kind:
                 log("bad_message", {"message_id": record.get("messageId")})
@@ -51,3 +51,9 @@ def _consumer(kind: str, work: Callable[[Message, Context], str], log: Log) -> H
         return {"batchItemFailures": failures}
 
     return handle
+
+
+def _records(event: object) -> list[Mapping[str, Any]]:
+    """Gives a batch's records. What is no batch has one that says nothing: it is counted as a bad message."""
+    records = event.get("Records", []) if isinstance(event, Mapping) else None
+    return [it if isinstance(it, Mapping) else {} for it in (records if isinstance(records, list) else [None])]
