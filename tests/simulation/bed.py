@@ -59,7 +59,8 @@ def _item(it: Stored) -> Item:
         item.pop(name, None)
     if it.wake_at is not None:
         item |= {"wake_at": codec.epoch_ms(it.wake_at), "wake_at_text": codec.iso(it.wake_at)}
-    return item | {"version": it.version, "poison": it.poison}
+    # An agent has none: one that was spoiled and is mended has none either.
+    return item | {"version": it.version} | ({"poison": it.poison} if it.poison or "poison" in item else {})
 
 
 def _unreadable(key: Key, raw: Item, error: str) -> Stored:
