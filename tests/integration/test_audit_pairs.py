@@ -124,7 +124,7 @@ def test_a_live_run_without_its_slots_is_found(books: Books, status: Status) -> 
     books.store.commit(Add(it))
     audited = books.look()
     assert [it.code for it in audited.findings] == ["run_without_slot"] * 2
-    assert {said.says.split("of ")[-1].split(":")[0] for said in audited.findings} == {"@backup", "all"}
+    assert {said.says.split("of ")[-1].split(":")[0] for said in audited.findings} == {"@backup", "all agents"}
     books.store.commit(*slots)
     assert books.look().findings == ()
 

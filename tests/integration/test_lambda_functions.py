@@ -1,4 +1,4 @@
-"""The four functions as Lambda loads them: `functions/*/app.py`, their environment, AWS's services on ministack."""
+"""The five functions as Lambda loads them: `functions/*/app.py`, their environment, AWS's services on ministack."""
 
 import importlib.util
 import json
@@ -11,7 +11,7 @@ import boto3
 import pytest
 
 from followups.domain.errors import ConfigError
-from followups.lambda_settings import ApiSettings, ReporterSettings, RunnerSettings, SweeperSettings
+from followups.lambda_settings import ApiSettings, AuditorSettings, ReporterSettings, RunnerSettings, SweeperSettings
 from followups.local.events import LocalContext
 from tests.support.cfn import ROOT, table_definition
 from tests.support.things import fresh
@@ -29,7 +29,9 @@ class Stack:
         for name, value in (keys | {"AWS_ENDPOINT_URL": url}).items():
             monkeypatch.setenv(name, value)
         table = f"followups-{fresh('stack')}"
-        boto3.client("dynamodb").create_table(**table_definition(table))
+        self.table = table
+        self.dynamodb = boto3.client("dynamodb")
+        self.dynamodb.create_table(**table_definition(table))
         self.sqs = boto3.client("sqs")
         self.start = self.sqs.create_queue(QueueName=f"start-{table}")["QueueUrl"]
         self.report = self.sqs.create_queue(QueueName=f"report-{table}")["QueueUrl"]
@@ -46,7 +48,10 @@ class Stack:
 
     def load(self, function: str, **changed: str) -> Handler:
         """Loads a function in a fresh module, with just the variables that its settings name."""
-        model = {"api": ApiSettings, "sweeper": SweeperSettings, "runner": RunnerSettings, "reporter": ReporterSettings}
+        model = {
+            "api": ApiSettings, "sweeper": SweeperSettings, "runner": RunnerSettings, "reporter": ReporterSettings,
+            "auditor": AuditorSettings,
+        }  # fmt: skip
         for name in self._values:
             self._monkeypatch.delenv(f"FOLLOWUPS_{name}", raising=False)
         for variable in model[function].variables():
@@ -139,6 +144,28 @@ def test_the_event_files_are_answered(stack: Stack, name: str, status: int) -> N
     event = json.loads((EVENTS / f"api/{name}.json").read_text(encoding="utf-8"))
     answer = stack.load("api")(event, LocalContext())
     assert answer["statusCode"] == status, answer["body"]
+
+
+def test_the_auditor_finds_mends_and_tells_and_then_finds_nothing(stack: Stack) -> None:
+    api, auditor = stack.load("api"), stack.load("auditor")
+    made = _call(api, "POST", "/v1/follow-ups", {
+        "agent": "@checklist", "task": "Later", "message": "port 127.0.0.1:1 closed", "due": "in 10 minutes",
+    })  # fmt: skip
+    event = json.loads((EVENTS / "auditor/audit.json").read_text(encoding="utf-8"))
+    assert auditor(event, LocalContext())["follow_ups"] == 1
+    [item] = [it for it in stack.dynamodb.scan(TableName=stack.table)["Items"] if it["sk"]["S"] == "META"]
+    lost = {name: value for name, value in item.items() if not name.startswith("wake_")}
+    stack.dynamodb.put_item(TableName=stack.table, Item=lost)
+
+    answer = auditor(event, LocalContext())
+    assert (answer["found"], answer["repaired"], answer["told"]) == ({"no_look": 1}, 1, True)
+    mended = stack.dynamodb.get_item(TableName=stack.table, Key={name: item[name] for name in ("pk", "sk")})["Item"]
+    assert {name: mended[name] for name in item if name not in ("version", "write_id")} == {
+        name: item[name] for name in item if name not in ("version", "write_id")
+    }
+    answer = auditor(event, LocalContext())
+    assert (answer["found"], answer["told"]) == ({}, False)
+    assert _call(api, "GET", f"/v1/follow-ups/{made['id']}")["status"] == "scheduled"
 
 
 def test_a_junk_batch_is_acknowledged(stack: Stack) -> None:

@@ -14,10 +14,8 @@ from followups.lambda_settings import CLOCK_SKEW_S, TICK_S
 from followups.usecases.world import Limits
 from tests.support import cfn
 
-SETTINGS = {
-    f"{name}Function": getattr(lambda_settings, f"{name}Settings")
-    for name in ("Api", "Sweeper", "Runner", "Reporter", "Auditor")
-}
+NAMES = ("Api", "Sweeper", "Runner", "Reporter", "Auditor")
+SETTINGS = {f"{name}Function": getattr(lambda_settings, f"{name}Settings") for name in NAMES}
 FUNCTIONS = cfn.resources("AWS::Serverless::Function")
 PARAMETERS = cfn.template()["Parameters"]
 LOG = {"logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments", "xray:PutTelemetryRecords"}

@@ -22,7 +22,7 @@ _COMMANDS = {
     "create": "create", "list": "look", "show": "look", "runs": "look", "report": "look",
     "edit": "change", "delete": "change", "pause": "change", "resume": "change", "run": "change",
     "agents": "agents", "config": "configure", "import": "importing",
-    "run-due": "run_due", "dev": "dev", "demo": "demo",
+    "run-due": "run_due", "dev": "dev", "audit": "audit", "demo": "demo",
 }  # fmt: skip
 
 
@@ -65,7 +65,7 @@ def main() -> None:
 def _run(arguments: list[str]) -> int:
     as_json = "--json" in arguments
     try:
-        cli.main(args=arguments, prog_name="followups", standalone_mode=False)
+        left = cli.main(args=arguments, prog_name="followups", standalone_mode=False)
         if sys.stdout is not None:  # it may be closed (`>&-`)
             sys.stdout.flush()
     except click.exceptions.Exit as leave:
@@ -100,7 +100,7 @@ def _run(arguments: list[str]) -> int:
         return _fail({"code": "unreachable", "detail": str(error)}, f"unreachable: {error}", 1, as_json)
     except FollowupsError as error:
         return _fail({"code": "failed", "detail": str(error)}, str(error), 1, as_json)
-    return 0
+    return left if isinstance(left, int) else 0  # click gives back what a command left with (its Exit)
 
 
 def _fail(problem: dict[str, Any], line: str, code: int, as_json: bool) -> int:

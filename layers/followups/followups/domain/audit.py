@@ -27,8 +27,8 @@ LONGEST_REFUSAL = timedelta(hours=1)
 LEASE_OVER = timedelta(hours=1)
 #: A run takes an hour at most; a lease that is longer than this holds its slot for nobody.
 LONGEST_LEASE = timedelta(days=1)
-#: Eight tries of a mail are over within five hours.
-REPORT_SENT = timedelta(hours=6)
+#: Eight tries of a mail are over within six hours.
+REPORT_SENT = timedelta(hours=8)
 LONGEST_MAIL_PAUSE = timedelta(hours=1)
 #: A report that failed is told of this long; then it is history.
 FAILURE_TOLD = timedelta(days=3)
@@ -110,7 +110,7 @@ def _of_follow_up(it: FollowUp, view: View) -> Iterator[_Fault]:
         if it.expires_at is None or it.closed_at is None:
             mend = {"closed_at": it.closed_at or it.updated_at, "expires_at": it.expires_at or view.at + KEPT}
             says = f"it is {it.status}, but not noted is when it ended or when it may be forgotten"
-            yield _Fault("never_forgotten", says, it.closed_at or it.updated_at, mend, "the missing times were set")
+            yield _Fault("never_forgotten", says, it.closed_at or it.updated_at, mend, "the missing times are set")
     elif it.expires_at is not None or it.closed_at is not None:
         says = f"it is {it.status}, yet marked as ended: the store may forget it before its time"
         yield _Fault("forgotten_while_open", says, it.updated_at, {"closed_at": None, "expires_at": None}, "it is kept")
@@ -143,7 +143,7 @@ def _of_run(it: Run, view: View) -> Iterator[_Fault]:
     elif it.expires_at is None:
         mend = {"expires_at": view.at + KEPT}
         says = "its report is done with, but not noted is when it may be forgotten"
-        yield _Fault("never_forgotten", says, it.finished_at, mend, "the missing time was set")
+        yield _Fault("never_forgotten", says, it.finished_at, mend, "the missing time is set")
     if it.report_status is ReportStatus.FAILED and view.at - failed <= FAILURE_TOLD:
         yield _Fault("report_failed", f"its report will never be sent: {it.report_note or 'not noted why'}", failed)
     if it.report_status is ReportStatus.NONE and it.final and it.follow_up_status is not Status.CANCELLED:
@@ -156,11 +156,11 @@ def _of_run(it: Run, view: View) -> Iterator[_Fault]:
 def _looks(it: FollowUp, view: View) -> Iterator[_Fault]:
     """W1, W4, and that somebody looks when it is time."""
     right = _right_look(it, view.at)
-    does = "its next look was set to the time that its state asks for"
+    does = "its next look is set to the time that its state asks for"
     if it.status in ENDED or it.status is Status.PAUSED:
         if it.wake_at is not None:
             says = f"it is {it.status}, yet to be looked at, at {said(it.wake_at)}"
-            yield _Fault("needless_look", says, it.updated_at, {"wake_at": None}, "the look was taken out")
+            yield _Fault("needless_look", says, it.updated_at, {"wake_at": None}, "the look is taken out")
     elif it.wake_at is None:
         says = f"it is {it.status}, and nothing will ever look at it again (no wake_at)"
         yield _Fault("no_look", says, it.updated_at, {"wake_at": right} if right else None, does)
@@ -169,7 +169,7 @@ def _looks(it: FollowUp, view: View) -> Iterator[_Fault]:
         yield _Fault("sleeps_too_long", says, it.updated_at, {"wake_at": right} if right else None, does)
     elif view.at - _awaited(it, view) > LATE and not _may_wait(it, view):
         says = f"it is {it.status} and should have been looked at by {said(_awaited(it, view))}: nobody does"
-        yield _Fault("overdue", says, _awaited(it, view), {}, "it was written anew, so that the index has it")
+        yield _Fault("overdue", says, _awaited(it, view), {}, "it is written anew, so that the index has it")
 
 
 def _may_wait(it: FollowUp, view: View) -> bool:
@@ -222,11 +222,11 @@ def _report_looks(it: Run, view: View) -> Iterator[_Fault]:
     if it.report_status not in ON_ITS_WAY:
         if it.wake_at is not None:
             says = f"its report is {it.report_status}, yet to be looked at, at {said(it.wake_at)}"
-            yield _Fault("needless_look", says, it.finished_at, {"wake_at": None}, "the look was taken out")
+            yield _Fault("needless_look", says, it.finished_at, {"wake_at": None}, "the look is taken out")
         return
     # One that is in somebody's hands must not be sent a second time while he may note it.
     right = view.at if it.report_status is ReportStatus.PENDING else view.at + MAIL_LEASE
-    does = "its next look was set to now"
+    does = "its next look is set to now"
     if it.wake_at is None:
         says = f"its report is {it.report_status}, and nothing will ever look at it again (no wake_at)"
         yield _Fault("no_look", says, it.finished_at, {"wake_at": right}, does)
@@ -235,7 +235,7 @@ def _report_looks(it: Run, view: View) -> Iterator[_Fault]:
         yield _Fault("sleeps_too_long", says, it.finished_at, {"wake_at": right}, does)
     elif view.at - it.wake_at > LATE:
         says = f"its report is {it.report_status} and should have been looked at by {said(it.wake_at)}: nobody does"
-        yield _Fault("overdue", says, it.wake_at, {}, "it was written anew, so that the index has it")
+        yield _Fault("overdue", says, it.wake_at, {}, "it is written anew, so that the index has it")
 
 
 def _bounds(it: FollowUp | Run, **bounds: tuple[int, int]) -> Iterator[_Fault]:

@@ -118,7 +118,7 @@ class Gathering:
         if it.status in ALIVE:
             self.held.add("alive", it.key, it.fence)
         if it.depth > 0 and self._tally.add(root := follow_up_key(it.owner, it.root)):
-            self.held.add("descendants", root)
+            self.held.add("too_many_descendants", root)
         if it.status is Status.SCHEDULED and it.blocked_reason is not None and self._is_past(it.wake_at):
             first = self.heads.get(it.agent)
             if first is None or (it.start_at, it.created_at) < (first.start_at, first.created_at):

@@ -9,7 +9,7 @@ from html import escape
 
 from followups.domain.audit_census import TOLD
 from followups.domain.changes import Spend
-from followups.domain.findings import Finding, Notice, Weight, said
+from followups.domain.findings import Finding, Notice, Weight, counted, said
 from followups.domain.ids import Key, run_id
 from followups.domain.page_html import badge, page, row, table
 from followups.domain.text import first_line, plain
@@ -67,17 +67,15 @@ def headline(findings: Sequence[Finding]) -> str:
     """Gives in words how many promises are broken."""
     broken = sum(it.weight is Weight.BROKEN for it in findings)
     doubts = len(findings) - broken
-    parts = [f"{broken} broken promise{'s' * (broken != 1)}"] if broken else []
-    return ", ".join(parts + ([f"{doubts} doubt{'s' * (doubts != 1)}"] if doubts else []))
+    pairs = ((broken, "broken promise"), (doubts, "doubt"))
+    return ", ".join(counted(number, word) for number, word in pairs if number)
 
 
-def compose(
-    findings: Sequence[Finding], more: Mapping[str, int], *, at: datetime, follow_ups: int, runs: int
-) -> Notice:
+def compose(findings: Sequence[Finding], more: Mapping[str, int], *, at: datetime, follow_ups: int, runs: int) -> Notice:
     """Takes what an audit found, at least one thing; gives the mail. Subject, text and HTML say the same."""
     kinds = Counter(it.code for it in findings)
     subject = f"[Followups] {headline(findings)}: {', '.join(kinds)}"
-    scope = f"The audit of {said(at)} looked at {follow_ups} follow-ups and {runs} runs."
+    scope = f"The audit of {said(at)} looked at {counted(follow_ups, 'follow-up')} and {counted(runs, 'run')}."
     rest = [f"{count - MOST_TOLD} more are not listed here"] if (count := len(findings)) > MOST_TOLD else []
     rest += [f"{count} more looked like {code}" for code, count in more.items()]
     left = f"Not listed: {'; '.join(rest)}. `followups audit` tells of up to 200 of each kind." if rest else ""

@@ -71,7 +71,7 @@ def slot_for_nothing(key: Key, member: str, it: FollowUp | None, record: Run | N
         Finding(
             code="slot_for_nothing", key=key, member=member, says=says, about=about(it) if it else "",
             since=record.finished_at if record else None,
-            repair=Repair(does="the slot was freed", slot=FreeSlot(key, member)) if over else None,
+            repair=Repair(does="the slot is freed", slot=FreeSlot(key, member)) if over else None,
         )
     ]  # fmt: skip
 
@@ -138,4 +138,4 @@ def _agent_of(key: Key) -> str | None:
 
 
 def _set(key: Key) -> str:
-    return _agent_of(key) or "all"
+    return _agent_of(key) or "all agents"

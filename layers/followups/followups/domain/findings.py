@@ -22,7 +22,7 @@ class Weight(StrEnum):
 class Repair:
     """A change that is safe whatever else is true: under the version that was seen, or on what nobody can ask for again."""
 
-    #: What it does, as a person says it.
+    #: What it does, as a person says it of now: `the slot is freed`.
     does: str
     #: An item as it is, and as it should be but for version and write id.
     old: FollowUp | Run | None = None
@@ -83,6 +83,11 @@ class Notice:
 def about(it: FollowUp | Run) -> str:
     """Gives agent and task in one line."""
     return first_line(plain(f"{it.agent} {it.task}"), 100)
+
+
+def counted(number: int, word: str) -> str:
+    """Gives `1 run`, `2 runs`."""
+    return f"{number} {word}{'s' * (number != 1)}"
 
 
 def said(moment: datetime) -> str:

@@ -19,8 +19,9 @@ from followups.domain.status import Status
 from followups.ports import Ledger, Store
 from followups.usecases.world import BUILTIN
 
-#: What the census holds that is no finding by itself.
-_PAIRS = frozenset({"alive", "slots", "descendants", "no_record", "ended_yet_alive", "fence_fell"})
+#: What the census holds that is nothing wrong, and what only two items together tell.
+_SOUND = frozenset({"alive", "slots"})
+_PAIRS = _SOUND | {"too_many_descendants", "no_record", "ended_yet_alive", "fence_fell"}
 _EVERY = 1_000
 _LAST = datetime.max.replace(tzinfo=UTC)
 
@@ -71,8 +72,8 @@ def audit(
         *_lines(ledger, seen, view, before), *_trees(ledger, seen),
     ]  # fmt: skip
     return Audited(
-        at=at, findings=tuple(sorted(found, key=_place)), more=dict(seen.held.more), follow_ups=seen.follow_ups,
-        runs=seen.runs, told=seen.told,
+        at=at, findings=tuple(sorted(found, key=_place)), follow_ups=seen.follow_ups, runs=seen.runs, told=seen.told,
+        more={code: count for code, count in seen.held.more.items() if code not in _SOUND},
     )  # fmt: skip
 
 
@@ -207,7 +208,7 @@ def _lines(ledger: Ledger, seen: Gathering, view: View, before: frozenset[str]) 
 
 def _trees(ledger: Ledger, seen: Gathering) -> Iterator[Finding]:
     """Counts the descendants of those who seem to have too many, in a second reading."""
-    roots = dict.fromkeys(seen.held.names["descendants"], 0)
+    roots = dict.fromkeys(seen.held.names["too_many_descendants"], 0)
     newest: dict[Key, datetime] = {}
     for it in ledger.everything() if roots else ():
         if isinstance(it, FollowUp) and it.depth > 0 and (root := ids.follow_up_key(it.owner, it.root)) in roots:
