@@ -32,7 +32,8 @@ def main() -> int:
     arguments = parser.parse_args()
     if os.environ.get("PYTHONHASHSEED") != "0":
         # A set's order must be the same in each run of a seed.
-        os.execve(sys.executable, [sys.executable, "-m", "tests.simulation", *sys.argv[1:]], os.environ | {"PYTHONHASHSEED": "0"})  # noqa: S606
+        again = [sys.executable, "-m", "tests.simulation", *sys.argv[1:]]
+        os.execve(sys.executable, again, os.environ | {"PYTHONHASHSEED": "0"})
     if arguments.mutant:
         _plant(arguments.mutant)
     if arguments.seed is not None:

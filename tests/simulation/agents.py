@@ -68,7 +68,7 @@ class Agents:
 
     def begin(self, call: AgentCall) -> Life:
         """Starts an agent's life; it ends by its deadline."""
-        engine, nature = self.stack.engine, NATURES[call.agent.name]
+        engine, nature = self.stack.engine, self.stack.natures[call.agent.name]
         name = f"agent {call.agent.name} {call.run_id[4:10]}{call.run_id[-7:]}"
         process = Process(engine, name, lambda it: self._live(it, life, nature), ended=lambda _: self._ended(life))
         life = Life(call, process, engine.now, engine.now + round(call.seconds * 1000))
@@ -130,7 +130,7 @@ class SimTarget:
 
     def _start(self, call: AgentCall) -> Done | Pending:
         life = self._begin(call)
-        if NATURES[call.agent.name].pending:
+        if self._call.stack.natures[call.agent.name].pending:
             return self._pending(call)
         life.waiting.append(self._call.process)
         self._call.process.park()

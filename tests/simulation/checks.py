@@ -11,7 +11,7 @@ from followups.domain import ids
 from followups.domain.entities import FollowUp, Run
 from followups.domain.ids import Key
 from followups.domain.report import compose
-from tests.simulation.agents import NATURES, Life
+from tests.simulation.agents import Life
 from tests.simulation.engine import MINUTE, Process, Violation
 from tests.simulation.faults import SKEW
 from tests.simulation.tables import Stored
@@ -88,9 +88,7 @@ class Checks:
         status = str(new.status)
         self.that((new.wake_at is None) == (status in TIMELESS), "I4 open and not paused <=> wake_at", who, new.wake_at)
         self.that((new.expires_at is None) == (status not in CLOSED), "I4 closed <=> expires_at", who)
-        self.that(
-            new.wake_at is None or new.wake_at <= now + timedelta(days=400, minutes=1), "I16 W4", who, new.wake_at
-        )
+        self.that(new.wake_at is None or new.wake_at <= now + timedelta(days=400, minutes=1), "I16 W4", who, new.wake_at)
         self.that(new.sends <= 8 and new.attempt <= new.max_attempts and new.poison == 0, "I10 counters", who, new)
         self.that(new.depth <= 2, "I12 depth", who, new.depth)
         self.history[new.key, new.version] = new
@@ -161,7 +159,8 @@ class Checks:
         self.that((new.wake_at is not None) == waking, "I4 a report on its way <=> wake_at", who, status)
         self.that(new.report_tries <= 8, "I10 mail tries", who)
         if old is not None:
-            self.that(status in REPORT_MOVES.get(str(old.report_status), set()), "I3 report", who, old.report_status, status)
+            before = str(old.report_status)
+            self.that(status in REPORT_MOVES.get(before, set()), "I3 no such transition of a report", who, before, status)
             self.that(all(getattr(old, it) == getattr(new, it) for it in TOLD), "I6 an outcome never changes", who)
             self.that(new.version == old.version + 1, "I5 version", who)
             return
@@ -188,8 +187,8 @@ class Checks:
             for key in (ids.ALL_SLOTS_KEY, ids.agent_slots_key(it.agent)):
                 held = {member for member in slots.get(key, ()) if f"#run-{it.id}-" in member}
                 self.that(held == ({it.slot_id} if live else set()), "I11 slots = live runs", it.id[:6], it.status, held)
-            cap = max(NATURES[it.agent].max_concurrency, self.stack.people.caps.get(it.agent, 0))
-            self.that(len(slots.get(ids.agent_slots_key(it.agent), ())) <= cap, "I11 an agent's cap", it.agent)
+            own = len(slots.get(ids.agent_slots_key(it.agent), ()))
+            self.that(own <= self._cap(it.agent), "I11 an agent's cap", it.agent, own)
         self.that(len(slots.get(ids.ALL_SLOTS_KEY, ())) <= limits.global_cap, "I11 the cap of all")
 
     # Agents ---------------------------------------------------------------------------------------------------------
@@ -208,7 +207,7 @@ class Checks:
         self.that(since < 20 * MINUTE, "the kill switch starts nothing", who)
         extra = it.started_at is not None and it.started_at < it.due_at
         occurrence = (self.edits[key], it.due_at) + ((found[1],) if extra else ())
-        if NATURES[life.call.agent.name].rerun == "never":
+        if self.stack.natures[life.call.agent.name].rerun == "never":
             for other, same in earlier:
                 record = self.stack.tables.items.get(ids.run_key(life.call.owner, *self._named(other)))
                 failed = record and isinstance(record.entity, Run) and record.entity.outcome in ("failed", "cancelled")
@@ -223,7 +222,7 @@ class Checks:
             self.alive[name] -= 1
 
     def _cap(self, agent: str) -> int:
-        return max(NATURES[agent].max_concurrency, self.stack.people.caps.get(agent, 0))
+        return max(self.stack.natures[agent].max_concurrency, self.stack.people.caps.get(agent, 0))
 
     def _named(self, life: Life) -> tuple[str, int]:
         found = ids.parse_run_id(life.call.run_id)

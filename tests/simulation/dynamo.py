@@ -20,7 +20,11 @@ from followups.domain.ids import Key
 from tests.simulation.tables import Stored, Tables, stored
 
 Raw = dict[str, Any]
-_OPERATORS: dict[str, Callable[[Any, Any], bool]] = {"=": lambda a, b: a == b, "<=": lambda a, b: a <= b, "<": lambda a, b: a < b}
+_OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
+    "=": lambda a, b: a == b,
+    "<=": lambda a, b: a <= b,
+    "<": lambda a, b: a < b,
+}
 _ATOM = re.compile(r"(?:(\w+)\(#(\w+)(?:, (:\w+))?\)|#(\w+))(?: (=|<=|<) (:\w+))?")
 _CLAUSE = re.compile(r"(SET|ADD|DELETE|REMOVE) (.*?)(?= (?:SET|ADD|DELETE|REMOVE) |$)")
 _SETTING = re.compile(r"#(\w+) = (?:(:\w+)|if_not_exists\(#(\w+), (:\w+)\) \+ (:\w+))")

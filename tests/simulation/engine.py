@@ -137,7 +137,7 @@ class Process:
             self.dead = True
         except Violation:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - who started it decides whether that may be
             self.error = error
         self.engine.alive.discard(self)
         self.ended(self)

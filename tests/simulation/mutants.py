@@ -24,7 +24,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _m(
         "finish unfenced", _RUN,
-        ("if now is None or now.fence != live.fence or now.status not in LIVE:", "if now is None or now.status not in LIVE:"),
+        ("now is None or now.fence != live.fence or now.status not in LIVE", "now is None or now.status not in LIVE"),
     ),
     _m(
         "mail before result", _REPORT,
@@ -63,8 +63,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "index key not set on resume", _EDITING,
         ("from dataclasses import dataclass", "from dataclasses import dataclass, replace"),
         (
-            "    return advance(\n        old, Status.SCHEDULED, at=at, write_id=write_id, wake_at=old.start_at, reason=None, "
-            "failures_in_row=0\n    )",
+            "    return advance(\n        old, Status.SCHEDULED, at=at, write_id=write_id, wake_at=old.start_at, "
+            "reason=None, failures_in_row=0\n    )",
             "    return Swap(old, replace(old, status=Status.SCHEDULED, updated_at=at, version=old.version + 1, "
             "write_id=write_id))",
         ),
@@ -150,7 +150,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _m(
         "write_id not unique", _RUN,
-        ("old, agent, at=at, write_id=world.chance.new_id(), deadline", "old, agent, at=at, write_id=f\"{old.run_id}\", deadline"),
+        ("old, agent, at=at, write_id=world.chance.new_id(),", "old, agent, at=at, write_id=f\"{old.run_id}\","),
     ),
     _m("child's create without Live", _LINEAGE, ("        Live(parent.key, parent.fence),\n", "")),
     _m(

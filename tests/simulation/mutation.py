@@ -1,4 +1,4 @@
-"""Changes that a tired engineer could make, planted in the product's source as it is imported. The files stay as they are."""
+"""Changes that a tired engineer could make, planted in the product as it is imported. The files stay as they are."""
 
 import importlib.abc
 import importlib.machinery

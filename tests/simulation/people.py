@@ -9,7 +9,6 @@ from followups.domain import ids
 from followups.domain.contract import AgentCall
 from followups.domain.entities import FollowUp
 from followups.local import events
-from tests.simulation.agents import NATURES
 from tests.simulation.engine import MINUTE, SECOND, Process
 
 if TYPE_CHECKING:
@@ -34,11 +33,15 @@ class People:
         self.caps: dict[str, int] = {}
         self._calls = 0
 
+    def register(self) -> None:
+        """Registers the agents."""
+        for name in self.stack.natures:
+            self.act(f"register {name}", 0, "ada", lambda act, name=name: _register(act, name))
+
     def begin(self, count: int, until: int) -> None:
         """Registers the agents, and lets so many things be asked until that time."""
         rng = self.stack.engine.rng("script")
-        for name in NATURES:
-            self._act(f"register {name}", 0, "ada", lambda act, name=name: _register(act, name))
+        self.register()
         names, weights = zip(*[(name, weight) for name, (weight, _) in ACTIONS.items()], strict=True)
         # Each story has a few things due at once, and the rest spread.
         moments = sorted(rng.choice((rng.randrange(until), rng.randrange(min(until, 20 * MINUTE)))) for _ in range(count))
@@ -48,7 +51,7 @@ class People:
                 name = "create"
             self.script.append(name)
             if number not in self.skip:
-                self._act(f"{name} #{number}", moment + 5 * SECOND, owner, ACTIONS[name][1])
+                self.act(f"{name} #{number}", moment + 5 * SECOND, owner, ACTIONS[name][1])
 
     def end(self) -> None:
         """Lets everybody cancel what recurs."""
@@ -56,9 +59,9 @@ class People:
             it = item.entity
             if isinstance(it, FollowUp) and it.rule:
                 path = f"/v1/follow-ups/{it.id}"
-                self._act(f"end {it.id[:6]}", 0, it.owner, lambda act, path=path: act.until_answered("DELETE", path))
+                self.act(f"end {it.id[:6]}", 0, it.owner, lambda act, path=path: act.until_answered("DELETE", path))
 
-    def _act(self, name: str, moment: int, owner: str, act: Callable[["Act"], None]) -> None:
+    def act(self, name: str, moment: int, owner: str, act: Callable[["Act"], None]) -> None:
         engine = self.stack.engine
         engine.at(moment, lambda: Process(engine, name, lambda it: act(Act(self, it, owner))) and None)
 
@@ -123,7 +126,7 @@ class Act:
     def __init__(self, people: People, process: Process, owner: str) -> None:
         self.people, self.process, self.owner = people, process, owner
         self.rng: random.Random = process.rng
-        self.checks = people.stack.checks
+        self.checks, self.natures = people.stack.checks, people.stack.natures
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Answer | None:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -154,10 +157,14 @@ class Act:
 
 
 def _register(act: Act, name: str) -> None:
-    nature = NATURES[name]
+    _put(act, name, act.natures[name].max_concurrency)
+
+
+def _put(act: Act, name: str, cap: int) -> None:
+    nature = act.natures[name]
     body = {
-        "kind": "command", "command": ["x"], "timeout_s": nature.timeout_s, "max_concurrency": nature.max_concurrency,
-        "rerun": nature.rerun, "max_attempts": nature.max_attempts,
+        "kind": "command", "command": ["x"], "timeout_s": nature.timeout_s, "max_concurrency": cap, "rerun": nature.rerun,
+        "max_attempts": nature.max_attempts,
     }  # fmt: skip
     act.until_answered("PUT", f"/v1/agents/{name}", body)
 
@@ -167,7 +174,7 @@ def _create(act: Act) -> None:
     due = rng.choice(
         ["in 5 seconds", "in 90 seconds", "in 3 minutes", "in 10 minutes", "in 2 hours", "in 30 hours", "daily", "weekly"]
     )
-    body = {"agent": rng.choice(list(NATURES)), "task": f"Task of {act.process.name}", "due": due}
+    body = {"agent": rng.choice(list(act.natures)), "task": f"Task of {act.process.name}", "due": due}
     if rng.random() < 0.2:
         body["max_attempts"] = rng.randint(1, 4)
     key = f"key of {act.process.name}".replace(" ", "-")
@@ -266,19 +273,13 @@ def _stop(act: Act) -> None:
 
 
 def _new_cap(act: Act) -> None:
-    name = act.rng.choice(list(NATURES))
-    cap = act.rng.randint(1, 3)
+    name, cap = act.rng.choice(list(act.natures)), act.rng.randint(1, 3)
     act.people.caps[name] = max(cap, act.people.caps.get(name, 0))
-    nature = NATURES[name]
-    body = {
-        "kind": "command", "command": ["x"], "timeout_s": nature.timeout_s, "max_concurrency": cap, "rerun": nature.rerun,
-        "max_attempts": nature.max_attempts,
-    }  # fmt: skip
-    act.until_answered("PUT", f"/v1/agents/{name}", body)
+    _put(act, name, cap)
 
 
 def _remove_agent(act: Act) -> None:
-    name = act.rng.choice(list(NATURES))
+    name = act.rng.choice(list(act.natures))
     act.ask("DELETE", f"/v1/agents/{name}")
     act.process.wait(act.rng.randrange(10 * MINUTE))
     _register(act, name)

@@ -93,15 +93,13 @@ class ProcessStore:
                 return
 
     def list_follow_ups(self, owner: str, *, group: str, after: str | None, limit: int) -> Listing:
-        return self._ask(
-            f"list {group}", lambda: self._store.list_follow_ups(owner, group=group, after=after, limit=limit)
-        )
+        return self._ask(f"list {group}", lambda: self._store.list_follow_ups(owner, group=group, after=after, limit=limit))
 
     def runs(self, owner: str, follow_up_id: str, *, limit: int) -> list[Run]:
         return self._ask("runs", lambda: self._store.runs(owner, follow_up_id, limit=limit))
 
     def agents(self) -> list[Agent]:
-        return self._ask("agents", lambda: self._store.agents())
+        return self._ask("agents", self._store.agents)
 
     def slots(self, key: Key) -> frozenset[str]:
         return self._ask(f"slots {key.pk}", lambda: self._store.slots(key))

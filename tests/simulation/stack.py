@@ -18,7 +18,7 @@ from followups.handlers.sweeper import sweeper
 from followups.local import events
 from followups.ports import Store
 from followups.usecases.world import Limits, World
-from tests.simulation.agents import Agents, Life, SimTarget
+from tests.simulation.agents import NATURES, Agents, Life, Nature, SimTarget
 from tests.simulation.checks import Checks
 from tests.simulation.dynamo import FakeDynamoDB
 from tests.simulation.engine import HOUR, MINUTE, SECOND, Engine, Process
@@ -85,12 +85,14 @@ class Stack:
 
     def __init__(
         self, engine: Engine, plan: Plan, *, limits: Limits, only: frozenset[tuple[str, str]] | None = None,
-        skip: frozenset[int] = frozenset(), dynamodb: bool = False,
+        skip: frozenset[int] = frozenset(), dynamodb: bool = False, natures: Mapping[str, Nature] = NATURES,
     ) -> None:  # fmt: skip
-        self.engine, self.plan, self.limits = engine, plan, limits
+        self.engine, self.plan, self.limits, self.natures = engine, plan, limits, natures
         self.struck: list[tuple[str, str]] = []
         #: The process whose call takes effect just now.
         self.acting = ""
+        #: Decides what goes wrong, where a test wants to; else the plan and the seed do.
+        self.strikes: Callable[[Process], str | None] | None = None
         self._only = only
         lags = engine.rng("index")
         self.tables = Tables(
@@ -115,7 +117,10 @@ class Stack:
 
     def strike(self, process: Process, port: str, *, only: str | None = None) -> str | None:
         """Gives what goes wrong with a process's next call of a port, if anything does."""
-        process.calls += 1
+        process.calls += only is None
+        if self.strikes is not None:
+            fault = None if only else self.strikes(process)
+            return self._strikes(fault, process.name) if fault else None
         roll, low = process.rng.random(), 0.0
         for kind in (only,) if only else KINDS:
             if (only or (port in KINDS[kind] and kind not in SPECIAL)) and (port, kind) not in self.impossible:
