@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from followups.adapters.mail import build_message
-from followups.adapters.outbox import OutboxMailer
+from followups.adapters.outbox import OutboxMailer, file_name
 from followups.adapters.ses import SesMailer
 from followups.domain.errors import MailError, MailNotSent, MailRefused, MailUncertain
 from followups.domain.report import compose
@@ -80,6 +80,15 @@ def test_the_outbox_holds_one_file_for_each_report(tmp_path: Path) -> None:
     assert sorted(path.name for path in outbox.iterdir()) == sorted(set(names))
     assert stat.S_IMODE((outbox / names[0]).stat().st_mode) == 0o600
     assert parsed((outbox / names[0]).read_bytes())["To"] == "anna@localhost"
+
+
+def test_the_next_try_removes_what_a_killed_one_left_behind(tmp_path: Path) -> None:
+    mailer = OutboxMailer(tmp_path, sender="f@localhost", default_to="anna@localhost")
+    name = mailer.send(run_record())
+    for left in (f".{name}.0a1b2c3d.new", f".{file_name(run_record(fence=2))}.0a1b2c3d.new"):
+        (tmp_path / left).write_text("half a ma")
+    mailer.send(run_record(report_tries=2))
+    assert [path.name for path in sorted(tmp_path.iterdir())] == [f".{file_name(run_record(fence=2))}.0a1b2c3d.new", name]
 
 
 def test_an_outbox_that_cannot_be_written_says_why(tmp_path: Path) -> None:

@@ -36,6 +36,10 @@ class OutboxMailer:
                 fresh.replace(path)
             finally:
                 fresh.unlink(missing_ok=True)
+            if run.report_tries > 1:
+                # What an earlier try was killed over would lie there for ever.
+                for left in self._folder.glob(f".{path.name}.*.new"):
+                    left.unlink(missing_ok=True)
         except OSError as error:
             why = "the disk is full" if error.errno in _FULL else str(error.strerror or error)
             raise MailNotSent(f"{self._folder} could not be written to: {why}") from error
