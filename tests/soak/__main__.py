@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import random
 import shutil
 import sys
@@ -47,6 +48,7 @@ def soak(name: str, seed: int, minutes: float) -> dict[str, Any]:
         evidence = course.run()
         figures = _figures(part, course, evidence)
     trouble, troubles = _logged(part.logs)
+    trouble += _left_behind(folder)
     violations = check(evidence) + [Violation("oddity", name, it) for it in course.oddities + trouble]
     figures |= {
         "part": name, "seed": seed, "seconds": round(monotonic() - began), "store_errors": troubles,
@@ -68,6 +70,19 @@ def _logged(logs: Path) -> tuple[list[str], int]:
         if "followups: bug" in text or "Traceback" in text or "set aside" in text:
             bugs.append(f"{path.name} says: {text[-2_000:]}")
     return bugs, troubles
+
+
+def _left_behind(folder: Path) -> list[str]:
+    """Gives the processes that still have to do with the folder (Linux)."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            said = (process / "cmdline").read_bytes() + b"\0" + (process / "environ").read_bytes()
+        except OSError:
+            continue
+        if os.fsencode(folder) in said and int(process.name) != os.getpid():
+            found.append(f"process {process.name} is left behind: {said[:200]!r}")
+    return found
 
 
 def _figures(part: Part, course: Course, it: Evidence) -> dict[str, Any]:

@@ -22,9 +22,11 @@ LATER = (Spec("@later-once", 2, "never", 300, 1_500), Spec("@later-safe", 2, "sa
 SPECS = (
     Spec("@once-alone", 1, "never", 10, 80),
     Spec("@once-two", 2, "never", 20, 250),
+    Spec("@once-four", 4, "never", 10, 100),
     Spec("@once-five", 5, "never", 50, 500),
     Spec("@safe-alone", 1, "safe", 10, 80),
     Spec("@safe-three", 3, "safe", 20, 300),
+    Spec("@safe-five", 5, "safe", 10, 60),
     Spec("@shaky-once", 2, "never", 10, 150, 25, 2),
     Spec("@shaky-safe", 2, "safe", 10, 150, 25, 2),
 )

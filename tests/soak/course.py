@@ -12,8 +12,10 @@ from typing import Any, Protocol
 
 from followups.cli.client import Transport
 from followups.domain.entities import Agent, FollowUp, Run
+from followups.domain.findings import Weight
 from followups.domain.status import LIVE, Status
-from followups.ports import Store
+from followups.ports import Ledger
+from followups.usecases.audit import audit
 from tests.soak import marks
 from tests.soak.asks import Asks
 from tests.soak.evidence import Evidence
@@ -35,7 +37,7 @@ class Part(Protocol):
     folder: Path
     marks: Path
     owner: str
-    store: Store
+    store: Ledger
     global_cap: int
     #: What is killed how often, and every how many seconds.
     weights: Mapping[str, int]
@@ -59,6 +61,9 @@ class Part(Protocol):
 
     def mails(self) -> dict[str, int]:
         """Counts the mails that were sent, by run."""
+
+    def audit_by_command(self) -> list[str]:
+        """Calls the auditor as a person would, where there is a command; gives what it says unless all is well."""
 
 
 @dataclass(kw_only=True)
@@ -107,7 +112,7 @@ class Course:
                     self._begin(shift)
                     self._quiet(shift, all_of_it=number > 0)
                     left = self._left(shift)
-        return self._evidence(left)
+        return self._evidence(left, shift)
 
     def _minutes(self) -> None:
         self._begin(timedelta(0))
@@ -211,14 +216,18 @@ class Course:
         self.tail.read()
         return [mark for mark in self.tail.alive.values() if marks.is_alive(mark, self.part.marks)]
 
-    def _evidence(self, left: list[str]) -> Evidence:
+    def _evidence(self, left: list[str], shift: timedelta) -> Evidence:
         self._until(lambda: not self._agents(), 10, tend=False)
+        audited = audit(self.part.store, datetime.now(UTC) + shift, global_cap=self.part.global_cap)
+        found = [(f"{it.key.pk} {it.key.sk}", it.says) for it in audited.findings if it.weight is Weight.BROKEN]
+        found += [("followups audit", said) for said in self.part.audit_by_command()]
         follow_ups, runs, slots = self.part.found()
         self.oddities += [*self.asks.oddities, *self.fleet.oddities]
         return Evidence(
             accepted={key: frozenset(names) for key, names in self.asks.accepted.items()}, cancelled=self.asks.cancelled,
             follow_ups=follow_ups, runs=runs, agents={it.name: it for it in self.agents}, global_cap=self.part.global_cap,
             marks=marks.read(self.part.marks), mails=self.part.mails(), slots=slots, due=left,
+            findings=found,
             sender_kills=sum(self.fleet.kills[kind] for kind in self.part.senders),
         )  # fmt: skip
 

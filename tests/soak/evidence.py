@@ -30,6 +30,8 @@ class Evidence:
     slots: Sequence[str] = ()
     #: Ids of what should have been done by now.
     due: Sequence[str] = ()
+    #: What the product's own auditor calls broken: item and sentence.
+    findings: Sequence[tuple[str, str]] = ()
     #: Processes killed that send reports: each may have sent one that it did not note.
     sender_kills: int = 0
 

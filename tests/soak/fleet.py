@@ -133,10 +133,14 @@ class Killer:
     #: Seconds between two kills on average.
     every_s: float
     _next: float = 0.0
+    #: Set while an agent's death is due and none is alive: they are short.
+    _agent: bool = False
 
     def act(self) -> None:
         """Kills somebody, if the time has come."""
         now = monotonic()
+        if self._agent:
+            self._agent = not self._kill_agent()
         if now < self._next:
             return
         first, self._next = self._next == 0.0, now + self.luck.expovariate(1 / self.every_s)
@@ -145,13 +149,14 @@ class Killer:
         kind = self.luck.choices(list(self.weights), list(self.weights.values()))[0]
         group = self.luck.random() < 0.3
         if kind == "agent":
-            self._kill_agent()
+            self._agent = True
         elif kind == "create":
             self.fleet.kill_guest(self.luck)
         elif alive := [it for it in self.fleet.members if it.kind == kind and it.process is not None]:
             self.fleet.kill(self.luck.choice(alive), group=group)
 
-    def _kill_agent(self) -> None:
+    def _kill_agent(self) -> bool:
+        """Kills an agent, if one is alive; says whether it did."""
         self.tail.read()
         path = self.fleet.marks
         if alive := [mark for mark in self.tail.alive.values() if marks.is_alive(mark, path)]:
@@ -160,6 +165,7 @@ class Killer:
             if marks.is_alive(chosen, path):
                 _signal(chosen.pid, group=False)
                 self.fleet.kills["agent"] += 1
+        return bool(alive)
 
 
 def popen(words: Sequence[str | Path], *, environ: Mapping[str, str], log: Path) -> "subprocess.Popen[bytes]":

@@ -194,6 +194,7 @@ WRONG: dict[str, tuple[dict[str, Any], set[tuple[str, str]]]] = {
     ),
     "cancelled, and it is not": ({"cancelled": {ONE.id: 9.0}}, {("cancelled", ONE.id)}),
     "started early": (_run(lambda it: replace(it, started_at=START - timedelta(milliseconds=1))), {("early", RAN.id)}),
+    "what the auditor finds": ({"findings": [(ONE.id, "it is late")]}, {("audit", ONE.id)}),
     "a slot that is not free": ({"slots": ["AGENT#@once ada#run"]}, {("drained", "AGENT#@once ada#run")}),
 }  # fmt: skip
 
