@@ -63,7 +63,7 @@ def final(laptop: Laptop, id_: str) -> dict[str, Any]:
     return run
 
 
-def until(condition: Callable[[], object], seconds: float = 20) -> None:
+def until(condition: Callable[[], object], seconds: float = 40) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"

@@ -4,6 +4,7 @@
 stops for ever before or after the write that gives it, or its report, that status; the process prints the task then.
 """
 
+import os
 import sys
 import threading
 import time
@@ -38,20 +39,22 @@ class _StuckStore:
 
 
 def _stop(task: str) -> None:
-    print(task, flush=True)
+    os.write(1, f"{task}\n".encode())  # in one piece, whoever else stops at this moment
     threading.Event().wait()
 
 
 def main(home: Path) -> None:
-    """Ticks until it is killed, or everything stands still."""
+    """Ticks until it is killed, or for 30 seconds: a test must not wait for ever."""
     environ = {"FOLLOWUPS_HOME": str(home)}
     store, clock = _StuckStore(bootstrap.laptop_store(home)), SystemClock()
     settings = config.read_laptop_config(home, environ)
     parts = bootstrap.laptop_parts(config.read_environment(environ), settings, store=store, clock=clock)
     with Runtime(parts, on_run=lambda _run: None) as runtime:
-        while True:
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
             runtime.tick()
             time.sleep(0.05)
+        os._exit(1)
 
 
 if __name__ == "__main__":
