@@ -4,16 +4,17 @@
 # Nothing is installed outside this folder.
 
 .POSIX:
-.PHONY: help setup demo test check bench build clean
+.PHONY: help setup demo simulate mutants test check bench build clean
 
 PYTHON =
 ARGS =
+SEEDS = 500
 # cfn-lint checks a template against one region, and SAM tells nobody about it.
 SAM = AWS_DEFAULT_REGION=eu-central-1 SAM_CLI_TELEMETRY=0 .tools/sam/bin/sam
 RUN = layers/followups/requirements.txt requirements.txt pyproject.toml tools/venv.sh
 
 help: ## list what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
 setup: .venv/.done .tools/ministack/.done .tools/sam/.done ## install all that the other targets need
 
@@ -29,6 +30,12 @@ check: .venv/.done .tools/sam/.done ## lint, format, types and the template
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 	@$(SAM) validate --lint
+
+simulate: .venv/.done ## simulate the product under faults: SEEDS=10000; ARGS="--seed 7" replays one
+	@.venv/bin/python -m tests.simulation --seeds $(SEEDS) $(ARGS)
+
+mutants: .venv/.done ## plant mistakes one by one and show which seed of the simulation finds each
+	@.venv/bin/python -m tests.simulation.table $(ARGS)
 
 bench: .venv/.done ## time the commands that somebody waits for, as JSON
 	@.venv/bin/python -m tests.benchmarks.commands $(ARGS)

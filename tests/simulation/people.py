@@ -1,4 +1,4 @@
-"""People, and what they ask for through the API. A new action is one function and one line of `ACTIONS`."""
+"""Those who use it: what they ask goes through the real API, and each answer is looked at."""
 
 import json
 import random
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 OWNERS = ("ada", "bob")
 _TRIES = 6
+#: What people do: how often, and how.
+Actions = Mapping[str, tuple[int, Callable[["Act"], None]]]
 Answer = tuple[int, dict[str, Any], dict[str, str]]
 
 
@@ -36,13 +38,13 @@ class People:
     def register(self) -> None:
         """Registers the agents."""
         for name in self.stack.natures:
-            self.act(f"register {name}", 0, "ada", lambda act, name=name: _register(act, name))
+            self.act(f"register {name}", 0, "ada", lambda act, name=name: act.put(name))
 
-    def begin(self, count: int, until: int) -> None:
+    def begin(self, actions: Actions, count: int, until: int) -> None:
         """Registers the agents, and lets so many things be asked until that time."""
         rng = self.stack.engine.rng("script")
         self.register()
-        names, weights = zip(*[(name, weight) for name, (weight, _) in ACTIONS.items()], strict=True)
+        names, weights = zip(*[(name, weight) for name, (weight, _) in actions.items()], strict=True)
         # Each story has a few things due at once, and the rest spread.
         moments = sorted(rng.choice((rng.randrange(until), rng.randrange(min(until, 20 * MINUTE)))) for _ in range(count))
         for number, moment in enumerate(moments):
@@ -51,7 +53,7 @@ class People:
                 name = "create"
             self.script.append(name)
             if number not in self.skip:
-                self.act(f"{name} #{number}", moment + 5 * SECOND, owner, ACTIONS[name][1])
+                self.act(f"{name} #{number}", moment + 5 * SECOND, owner, actions[name][1])
 
     def end(self) -> None:
         """Lets everybody cancel what recurs."""
@@ -110,10 +112,10 @@ class People:
                 if answered[0] in (200, 201):
                     made = answered[1]
                     self.stack.checks.that(made["parent"] == call.run_id, "I12 a child of its own run", made["parent"])
-                    self._accepted(call.owner, made["id"])
+                    self.accepted(call.owner, made["id"])
                 return
 
-    def _accepted(self, owner: str, follow_up_id: str) -> None:
+    def accepted(self, owner: str, follow_up_id: str) -> None:
         stored = self.stack.tables.items.get(ids.follow_up_key(owner, follow_up_id))
         self.stack.checks.that(stored is not None, "I2 what was accepted is there", follow_up_id)
         if follow_up_id not in self.known[owner]:
@@ -155,148 +157,11 @@ class Act:
         was = (it.status, it.occurrence, it.attempt, f"{it.due_at:%Y-%m-%dT%H:%M:%SZ}", it.task)
         self.checks.that(said == was, "I19 what is shown was never so", said, was)
 
-
-def _register(act: Act, name: str) -> None:
-    _put(act, name, act.natures[name].max_concurrency)
-
-
-def _put(act: Act, name: str, cap: int) -> None:
-    nature = act.natures[name]
-    body = {
-        "kind": "command", "command": ["x"], "timeout_s": nature.timeout_s, "max_concurrency": cap, "rerun": nature.rerun,
-        "max_attempts": nature.max_attempts,
-    }  # fmt: skip
-    act.until_answered("PUT", f"/v1/agents/{name}", body)
-
-
-def _create(act: Act) -> None:
-    rng = act.rng
-    due = rng.choice(
-        ["in 5 seconds", "in 90 seconds", "in 3 minutes", "in 10 minutes", "in 2 hours", "in 30 hours", "daily", "weekly"]
-    )
-    body = {"agent": rng.choice(list(act.natures)), "task": f"Task of {act.process.name}", "due": due}
-    if rng.random() < 0.2:
-        body["max_attempts"] = rng.randint(1, 4)
-    key = f"key of {act.process.name}".replace(" ", "-")
-    if rng.random() < 0.3:
-        _create_twice(act, body, key)
-        return
-    _made(act, act.until_answered("POST", "/v1/follow-ups", body, idempotency_key=key), key)
-
-
-def _create_twice(act: Act, body: dict[str, Any], key: str) -> None:
-    """The same request from two places at once."""
-    engine = act.people.stack.engine
-
-    def other(process: Process) -> None:
-        again = Act(act.people, process, act.owner)
-        _made(again, again.until_answered("POST", "/v1/follow-ups", body, idempotency_key=key), key)
-
-    Process(engine, f"{act.process.name} (twin)", other)
-    _made(act, act.until_answered("POST", "/v1/follow-ups", body, idempotency_key=key), key)
-
-
-def _made(act: Act, answered: Answer | None, key: str) -> None:
-    if answered is None or answered[0] not in (200, 201):
-        # An agent may have been removed meanwhile.
-        return
-    made = answered[1]["id"]
-    known = act.people.keys.setdefault((act.owner, key), made)
-    act.checks.that(known == made, "I13 one id a key", key, known, made)
-    act.people._accepted(act.owner, made)
-
-
-def _cancel(act: Act) -> None:
-    if (it := act.one()) and (answered := act.ask("DELETE", f"/v1/follow-ups/{it}")):
-        status, body, _ = answered
-        if status in (200, 202):
-            act.checks.that(body["status"] == {200: "cancelled", 202: "cancelling"}[status], "I15", body["status"])
-        if status == 200:
-            act.checks.cancelled.add(ids.follow_up_key(act.owner, it))
-
-
-def _edit(act: Act) -> None:
-    it = act.one()
-    shown = act.ask("GET", f"/v1/follow-ups/{it}") if it else None
-    if not it or not shown or shown[0] != 200:
-        return
-    act.process.wait(act.rng.randrange(20 * SECOND))
-    body: dict[str, Any] = {"task": f"Edited by {act.process.name}"}
-    if act.rng.random() < 0.5:
-        body["due"] = act.rng.choice(["in 30 seconds", "in 4 minutes", "in 1 hour", "daily"])
-    answered = act.ask("PATCH", f"/v1/follow-ups/{it}", body, if_match=shown[2]["ETag"])
-    if answered and answered[0] == 200:
-        act.checks.that(answered[1]["version"] > shown[1]["version"], "I5 an edit is a new version", it)
-
-
-def _verb(verb: str) -> Callable[[Act], None]:
-    def act_(act: Act) -> None:
-        if it := act.one():
-            if verb == "run":
-                act.checks.hurried.add(ids.follow_up_key(act.owner, it))
-            act.ask("POST", f"/v1/follow-ups/{it}/{verb}")
-
-    return act_
-
-
-def _show(act: Act) -> None:
-    if (it := act.one()) and (shown := act.ask("GET", f"/v1/follow-ups/{it}")) and shown[0] == 200:
-        act.true(shown[1])
-    if it:
-        act.ask("GET", f"/v1/follow-ups/{it}/runs")
-
-
-def _list(act: Act) -> None:
-    listed = act.ask("GET", f"/v1/follow-ups?status={act.rng.choice(['open', 'closed', 'all'])}&limit=100")
-    if listed and listed[0] == 200:
-        for view in listed[1]["follow_ups"]:
-            act.true(view)
-
-
-def _pry(act: Act) -> None:
-    """Somebody asks for what is another's."""
-    [other] = [owner for owner in OWNERS if owner != act.owner]
-    for it in act.people.known[other][:1]:
-        answered = act.ask(act.rng.choice(["GET", "DELETE"]), f"/v1/follow-ups/{it}")
-        act.checks.that(answered is None or answered[0] in (404, 503), "I18 another owner's", it, answered)
-
-
-def _stop(act: Act) -> None:
-    """The kill switch is turned on, and off again after a while."""
-    stack = act.people.stack
-    if act.until_answered("PUT", "/v1/control", {"stopped": True, "reason": "too much"}):
-        stack.checks.stopped_since = stack.engine.now
-    act.process.wait(act.rng.randrange(MINUTE, 60 * MINUTE))
-    stack.checks.stopped_since = None
-    while not act.until_answered("PUT", "/v1/control", {"stopped": False}):
-        pass
-
-
-def _new_cap(act: Act) -> None:
-    name, cap = act.rng.choice(list(act.natures)), act.rng.randint(1, 3)
-    act.people.caps[name] = max(cap, act.people.caps.get(name, 0))
-    _put(act, name, cap)
-
-
-def _remove_agent(act: Act) -> None:
-    name = act.rng.choice(list(act.natures))
-    act.ask("DELETE", f"/v1/agents/{name}")
-    act.process.wait(act.rng.randrange(10 * MINUTE))
-    _register(act, name)
-
-
-#: What people do, and how often.
-ACTIONS: dict[str, tuple[int, Callable[[Act], None]]] = {
-    "create": (30, _create),
-    "cancel": (8, _cancel),
-    "edit": (10, _edit),
-    "pause": (6, _verb("pause")),
-    "resume": (10, _verb("resume")),
-    "run now": (10, _verb("run")),
-    "show": (6, _show),
-    "list": (4, _list),
-    "pry": (3, _pry),
-    "stop": (2, _stop),
-    "new cap": (3, _new_cap),
-    "remove agent": (2, _remove_agent),
-}
+    def put(self, name: str, cap: int | None = None) -> None:
+        """Registers an agent as it is by nature, or with another cap."""
+        nature = self.natures[name]
+        body = {
+            "kind": "command", "command": ["x"], "timeout_s": nature.timeout_s, "rerun": nature.rerun,
+            "max_concurrency": cap or nature.max_concurrency, "max_attempts": nature.max_attempts,
+        }  # fmt: skip
+        self.until_answered("PUT", f"/v1/agents/{name}", body)

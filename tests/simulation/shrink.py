@@ -27,15 +27,16 @@ def shrink(result: Result, *, seconds: float) -> Result:
         faults = ()
     for _ in range(3):
         before = (len(numbers), len(faults))
-        numbers = _least(numbers, lambda some, faults=faults: broken(some, faults))  # type: ignore[misc]
-        faults = _least(faults, lambda some, numbers=numbers: broken(numbers, some))  # type: ignore[misc]
+        numbers = least(numbers, lambda some, faults=faults: broken(some, faults))  # type: ignore[misc]
+        faults = least(faults, lambda some, numbers=numbers: broken(numbers, some))  # type: ignore[misc]
         if (len(numbers), len(faults)) == before:
             break
     skip = frozenset(range(len(result.script))) - set(numbers)
     return simulate(result.seed, only=frozenset(faults), skip=skip, trace=True)
 
 
-def _least(items: Sequence[T], broken: Callable[[Sequence[T]], bool]) -> Sequence[T]:
+def least(items: Sequence[T], broken: Callable[[Sequence[T]], bool]) -> Sequence[T]:
+    """Gives a part of the items that is still broken, of which none can be left out alone."""
     parts = 2
     while len(items) >= 1:
         size = max(1, len(items) // parts)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from followups.usecases.world import Limits
+from tests.simulation.actions import ACTIONS
 from tests.simulation.engine import DAY, HOUR, Engine, Violation
 from tests.simulation.faults import Plan, draw_plan
 from tests.simulation.laptop import LaptopStack
@@ -53,7 +54,7 @@ def simulate(
     stack = kind(engine, plan, limits=limits, only=only, skip=skip, dynamodb=seed % DYNAMODB_EVERY == 0)
     violation = None
     try:
-        stack.people.begin(rng.randint(12, 36), heals_at)
+        stack.people.begin(ACTIONS, rng.randint(12, 36), heals_at)
         engine.run(heals_at + GOES_ON)
         stack.people.end()
         while engine.now < heals_at + DRAINS and not stack.checks.at_rest():
