@@ -33,6 +33,7 @@ def main(words: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(words)
     seed = random.SystemRandom().randrange(10_000) if asked.seed is None else asked.seed
     names = ("sqlite", "ministack") if asked.part == "both" else (asked.part,)
+    sys.stderr.write(f"soak: {' and '.join(names)}, {asked.minutes:g} minutes of kills each, seed {seed}\n")
     results = [soak(name, seed, asked.minutes) for name in names]
     print(json.dumps(results[0] if len(results) == 1 else _total(results, seed)))
     return 1 if any(it["violations"] for it in results) else 0

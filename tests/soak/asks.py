@@ -51,7 +51,8 @@ class Asks:
         self._transports = transports
         self._command = command
         self._ends = threading.Event()
-        self._threads = [threading.Thread(target=self._person, args=(n,), name=f"person-{n}") for n in range(people)]
+        # Daemons: who waits for an answer must not hold up Ctrl-C.
+        self._threads = [threading.Thread(target=self._person, args=(n,), daemon=True) for n in range(people)]
         #: By idempotency key: the ids of all answers.
         self.accepted: dict[str, set[str]] = {}
         #: By id: when the answer came that it is cancelled.

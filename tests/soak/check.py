@@ -9,7 +9,10 @@ from followups.domain import ids
 from followups.domain.entities import FollowUp, Run
 from followups.domain.status import CLOSED, Outcome, ReportStatus, Status
 from tests.soak.evidence import Evidence
-from tests.soak.marks import Interval
+from tests.soak.marks import Interval, Mark
+
+#: A process that was killed over a try of a mail was killed within this time: it lives no longer with it.
+_A_TRY_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +179,25 @@ def reports(it: Evidence) -> Found:
             yield run.id, f"was mailed {mails} times in {run.report_tries} tries"
     for name in sorted(it.mails.keys() - it.by_run_id.keys()):
         yield name, "was mailed, and there is no record of it"
+    yield from _mailed_again(it)
     again = sum(max(0, run.report_tries - 1) for run in it.runs)
     if again > it.sender_kills:
         yield "all reports", f"{again} were tried again, and only {it.sender_kills} processes that send were killed"
+
+
+def _mailed_again(it: Evidence) -> Found:
+    """Where each try says who makes it: who made one before the last must have been killed over it."""
+    tries: dict[str, list[Mark]] = defaultdict(list)
+    killed: dict[int, list[float]] = defaultdict(list)
+    for mark in it.marks:
+        if mark.word == "mailing":
+            tries[mark.run_id].append(mark)
+        elif mark.word == "killed":
+            killed[mark.pid].append(mark.at)
+    for run_id, of_it in tries.items():
+        for first in of_it[:-1]:
+            if not any(first.at <= at <= first.at + _A_TRY_S for at in killed[first.pid]):
+                yield run_id, f"was mailed again, and process {first.pid} that mailed it at {first.at:.3f} was not killed"
 
 
 def cancelled(it: Evidence) -> Found:

@@ -117,6 +117,8 @@ class Fleet:
             return
         if code in member.may_end:
             self.ends[member.kind] += 1
+            if code < 0 and member.process is not None:
+                marks.write(self.marks, "killed", "-", member.kind, member.process.pid)
         elif not member.killed:
             self.oddities.append(f"a {member.kind} ended by itself with {code}")
 

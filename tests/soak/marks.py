@@ -11,7 +11,8 @@ from tests.soak import agent
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mark:
-    """`word` is start, end or failed, by an agent's run; or killed, by the harness, just before it kills."""
+    """`word` is start, end or failed, by an agent's run; mailing, by who is about to send its report; or killed, by the
+    harness, just before it kills."""
 
     word: str
     #: "-" where a process was killed that is no agent.
@@ -103,8 +104,8 @@ class Tail:
             if mark.word == "start":
                 self.started += 1
                 self.alive[mark.run_id] = mark
-            elif self.alive.pop(mark.run_id, None) and mark.word != "killed":
-                self.ended += 1
+            elif mark.word != "mailing" and self.alive.pop(mark.run_id, None):
+                self.ended += mark.word != "killed"
 
 
 def is_alive(mark: Mark, path: Path) -> bool:

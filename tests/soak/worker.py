@@ -26,13 +26,14 @@ from followups.api.app import api
 from followups.api.routes import load_writes
 from followups.api.service import Service
 from followups.domain.contract import AgentCall, Done, Pending
+from followups.domain.entities import Run
 from followups.domain.errors import AgentUncertain, StoreError
 from followups.domain.status import Outcome
 from followups.handlers import Handler
 from followups.handlers.queue import reporter, runner
 from followups.handlers.sweeper import sweeper
 from followups.local.server import HOST, ApiServer
-from followups.ports import Queue
+from followups.ports import Mailer, Queue
 from followups.usecases.world import Limits, World
 from tests.soak import agent, marks
 from tests.soak.fleet import die_with_parent
@@ -127,7 +128,8 @@ def _runner(site: Site) -> None:
 
 def _reporter(site: Site) -> None:
     mailer = SesMailer(site.client("sesv2", attempts=1), sender=SENDER, default_to="me@example.com")
-    _consume(site, site.report_queue, reporter(site.world(NoQueue()), mailer, log=_log))
+    noting = MarkingMailer(mailer, site.marks)
+    _consume(site, site.report_queue, reporter(site.world(NoQueue()), noting, log=_log))
 
 
 _KINDS: dict[str, Callable[[Site], None]] = {
@@ -164,6 +166,18 @@ class _Invocation:
 
     def get_remaining_time_in_millis(self) -> int:
         return max(0, int((self._until - time.monotonic()) * 1000))
+
+
+class MarkingMailer:
+    """Says before each mail who sends it: a second one must be explained by the death of who sent the first."""
+
+    def __init__(self, mailer: Mailer, path: Path) -> None:
+        self._mailer = mailer
+        self._path = path
+
+    def send(self, run: Run) -> str:
+        marks.write(self._path, "mailing", run.id, run.agent, os.getpid())
+        return self._mailer.send(run)
 
 
 class MarkingAgent:

@@ -210,6 +210,14 @@ def test_a_second_mail_is_explained_by_a_killed_sender() -> None:
     assert check(sound(**tried, mails=sound().mails | {RAN.id: 2}, sender_kills=1)) == []
 
 
+def test_a_second_mail_is_explained_by_the_death_of_who_sent_the_first() -> None:
+    tried = _run(lambda it: replace(it, report_tries=2)) | {"mails": sound().mails | {RAN.id: 2}, "sender_kills": 1}
+    sent = [Mark(word="mailing", run_id=RAN.id, agent="@once", pid=pid, at=at) for pid, at in ((50, 5.0), (51, 200.0))]
+    for kill, expected in (((50, 5.5), set()), ((50, 4.5), {("report", RAN.id)}), ((51, 5.5), {("report", RAN.id)})):
+        killed = Mark(word="killed", run_id="-", agent="reporter", pid=kill[0], at=kill[1])
+        assert found(sound(**tried, marks=[*MARKS, *sent, killed])) == expected
+
+
 def test_what_was_killed_counts_as_alive_until_then_and_no_longer() -> None:
     lines = [
         "start run-a @x 11 1.0", "killed run-a @x 11 1.5", "start run-b @x 12 2.0", "killed - runner 12 2.25",
