@@ -113,9 +113,12 @@ ODD: list[Any] = [None, True, 0, 1, 3, 10, 11, 3_600, 3_601, -1, 1.0, 1.5, 1e300
 FIELDS: list[tuple[type[BaseModel], str, list[Any]]] = [
     (CreateFollowUp, "task", TEXTS + ODD),
     (CreateFollowUp, "message", TEXTS + ODD),
+    (CreateFollowUp, "due", [*TEXTS, *ODD, "a" * 100, "a" * 101]),
+    (CreateFollowUp, "timezone", ["UTC", "a/b", "a" * 64, "a" * 65, *ODD]),
     (CreateFollowUp, "report_to", ADDRESSES + ODD),
     (CreateFollowUp, "max_attempts", ODD),
     (CreateFollowUp, "odd", ODD),
+    (EditFollowUp, "due", TEXTS + ODD),
     (EditFollowUp, "task", TEXTS + ODD),
     (EditFollowUp, "message", TEXTS + ODD),
     (PutAgent, "command", [[it] for it in TEXTS] + [["a"] * 100, ["a"] * 101, []] + ODD),
@@ -149,6 +152,12 @@ def test_a_body_is_taken_if_the_document_says_so(model: type[BaseModel], field: 
         except ValidationError:
             taken = False
         assert schema.is_valid(sent) is taken, f"{field}: {value!r:.60} is {'taken' if taken else 'refused'}"
+
+
+@pytest.mark.parametrize("name", [name for name, it in OPERATIONS.items() if it.body])
+def test_an_example_can_be_sent(name: str) -> None:
+    body = OPERATIONS[name].body
+    assert body is not None and body.model_validate(OPERATIONS[name].example)
 
 
 @pytest.mark.parametrize("model", LEAST)

@@ -137,7 +137,7 @@ def _operation(verb: str, path: str, name: str, it: Operation) -> Json:
         "parameters": [_ref("parameters", each) for each in parameters],
     }
     if it.body is not None:
-        content = {"application/json": {"schema": _ref("schemas", it.body.__name__)}}
+        content = {"application/json": {"schema": _ref("schemas", it.body.__name__), "example": it.example}}
         made["requestBody"] = {"required": it.body_required, "content": content}
     return made
 

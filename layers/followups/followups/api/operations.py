@@ -26,6 +26,8 @@ class Operation:
     refusals: Refusals
     body: type[BaseModel] | None = None
     body_required: bool = True
+    #: A body as it may be sent.
+    example: Mapping[str, Any] | None = None
     #: Names of parameters in the document's components, beside those of the path.
     parameters: tuple[str, ...] = ()
     #: Names of the headers of each answer, by status.
@@ -80,6 +82,7 @@ OPERATIONS: dict[str, Operation] = {
             {422: ("unknown_agent", "idempotency_key_reused")},
         ),
         body=CreateFollowUp,
+        example={"agent": "@checklist", "task": "Check the disk", "message": "disk / < 80%", "due": "7d"},
         parameters=("IdempotencyKey",),
         headers={201: ("ETag", "Location"), 200: ("ETag", "Location", "Idempotent-Replayed")},
         leads=("FollowUpId", "$response.body#/id"),
@@ -105,6 +108,7 @@ OPERATIONS: dict[str, Operation] = {
             {409: ("in_progress", "already_finished"), 412: ("stale",), 428: ("precondition_required",)},
         ),
         body=EditFollowUp,
+        example={"due": "2040-12-01T09:00", "timezone": "Europe/Berlin"},
         parameters=("IfMatch",),
         headers={200: ("ETag",)},
     ),
@@ -126,6 +130,7 @@ OPERATIONS: dict[str, Operation] = {
         refusals=_all(KNOWN, BODY, PERSON, THERE, {409: ("in_progress", "already_finished")}),
         body=Pause,
         body_required=False,
+        example={"reason": "until the move is over"},
         headers={200: ("ETag",)},
     ),
     "resume": Operation(
@@ -161,6 +166,7 @@ OPERATIONS: dict[str, Operation] = {
             KNOWN, BODY, PERSON, {409: ("builtin_agent",), 422: ("invalid_agent_name", "unknown_kind")},
         ),
         body=PutAgent,
+        example={"kind": "command", "command": ["df", "-h", "/"], "rerun": "safe"},
     ),
     "remove_agent": Operation(
         summary="Remove an agent",
@@ -175,6 +181,7 @@ OPERATIONS: dict[str, Operation] = {
         answers={200: answers.Control},
         refusals=_all(KNOWN, BODY, PERSON),
         body=PutControl,
+        example={"stopped": False},
     ),
     "healthz": Operation(summary="Is it there", answers={200: answers.Health}, refusals=ANY, public=True),
     "openapi": Operation(summary="This document", answers={200: answers.Document}, refusals=ANY, public=True),

@@ -17,10 +17,12 @@ from followups.domain.when import EXAMPLES
 TASK_LIMIT = 8_000
 MESSAGE_LIMIT = 16_000
 _DUE_LIMIT = 100
-# Control characters and line separators (Unicode's Cc, Zl, Zp); in a text of several lines without tab and line feed.
+# Control characters and line separators (Unicode's Cc, Zl, Zp), and the same without tab and line feed.
 _CONTROL = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
+_CONTROL_IN_LINES = r"\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029"
 _ONE_LINE = rf"^[ \t\r\n]*[^ {_CONTROL}](?:[^{_CONTROL}]*[^ {_CONTROL}])?[ \t\r\n]*$"
-_MANY_LINES = r"^(?:[^\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029]|\r\n)*$"
+_MANY_LINES = rf"^(?:[^{_CONTROL_IN_LINES}]|\r\n)*$"
+_TYPED = f"^[^{_CONTROL_IN_LINES}]*$"
 _AGENT = "^@?[a-z0-9][a-z0-9_.-]{0,38}$"
 _ZONE = r"^[A-Za-z0-9_+\-]+(?:/[A-Za-z0-9_+\-]+)*$"
 
@@ -50,7 +52,7 @@ def _fit(text: str, *, lines: bool) -> str:
 
 
 def _due(value: Any) -> Any:
-    if value is None:
+    if value is None or (isinstance(value, str) and not value.strip()):
         raise _error("due_required", f"say when: {EXAMPLES}")
     if not isinstance(value, str) or len(value) > _DUE_LIMIT:
         raise _error("invalid_due", f"write the time as a short text, like {EXAMPLES}")
@@ -81,12 +83,10 @@ _LINE: dict[str, Any] = {"pattern": _ONE_LINE, "allOf": [{"pattern": r"\S"}]}
 _WHOLE = BeforeValidator(_whole)
 Line = Annotated[str, Field(max_length=TASK_LIMIT, json_schema_extra=_LINE), AfterValidator(_line)]
 Lines = Annotated[str, Field(max_length=MESSAGE_LIMIT, json_schema_extra={"pattern": _MANY_LINES}), AfterValidator(_lines)]
-Due = Annotated[
-    str, Field(json_schema_extra={"pattern": r"\S", "maxLength": _DUE_LIMIT, "examples": EXAMPLES.split(", ")}),
-    BeforeValidator(_due),
-]  # fmt: skip
+_DUE: dict[str, Any] = {"maxLength": _DUE_LIMIT, "pattern": _TYPED, "allOf": [{"pattern": r"\S"}]}
+Due = Annotated[str, Field(json_schema_extra=_DUE), BeforeValidator(_due)]
 AgentName = Annotated[str, Field(json_schema_extra={"pattern": _AGENT}), BeforeValidator(_agent)]
-Zone = Annotated[str, Field(max_length=64, json_schema_extra={"pattern": _ZONE, "examples": ["Europe/Berlin"]})]
+Zone = Annotated[str, Field(max_length=64, json_schema_extra={"pattern": _ZONE})]
 Email = Annotated[
     str, Field(max_length=254, json_schema_extra={"format": "email", "pattern": f"^{addresses.PATTERN}$"}),
     AfterValidator(_email),
@@ -118,8 +118,10 @@ class CreateFollowUp(_Closed):
     agent: AgentName = Field(default="", validate_default=True, description="A registered agent, with or without its @.")
     task: Line = Field(description="What is to be done, in one line.")
     message: Lines = Field(default="", description="More for the agent: a prompt; for @checklist one check on each line.")
-    due: Due = Field(default="", description="When, or how often.")
-    timezone: Zone | None = Field(default=None, description="IANA zone to read `due` in; null takes the installation's.")
+    due: Due = Field(default="", description=f"When, or how often: {EXAMPLES} …")
+    timezone: Zone | None = Field(
+        default=None, description="IANA zone to read `due` in, like Europe/Berlin; null takes the installation's."
+    )
     report_to: Email | None = Field(default=None, description="Where reports go; null takes the installation's address.")
     max_attempts: Attempts | None = Field(default=None, description="Null takes the agent's.")
 
