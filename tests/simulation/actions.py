@@ -4,15 +4,17 @@ from collections.abc import Callable
 from typing import Any
 
 from followups.domain import ids
-from tests.simulation.engine import MINUTE, SECOND, Process
+from tests.simulation.engine import DAY, MINUTE, SECOND, Process
 from tests.simulation.people import OWNERS, Act, Actions, Answer
+
+DUE = ("in 5 seconds", "in 90 seconds", "in 3 minutes", "in 10 minutes", "in 2 hours", "in 30 hours", "daily", "weekly")
 
 
 def _create(act: Act) -> None:
     rng = act.rng
-    due = rng.choice(
-        ["in 5 seconds", "in 90 seconds", "in 3 minutes", "in 10 minutes", "in 2 hours", "in 30 hours", "daily", "weekly"]
-    )
+    due = rng.choice(DUE)
+    if act.people.lasts > 2 * DAY and rng.random() < 0.5:
+        due = "daily"
     body = {"agent": rng.choice(list(act.natures)), "task": f"Task of {act.process.name}", "due": due}
     if rng.random() < 0.2:
         body["max_attempts"] = rng.randint(1, 4)

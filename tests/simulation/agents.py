@@ -41,7 +41,7 @@ NATURES = {
     "@safe": Nature(rerun="safe", max_concurrency=2),
     "@slow": Nature(rerun="safe", works=(60.0, 400.0), timeout_s=240, max_attempts=2),
     "@long": Nature(rerun="safe", works=(600.0, 900.0), timeout_s=900, max_attempts=2),
-    "@pending": Nature(pending=True, works=(20.0, 500.0), timeout_s=300),
+    "@pending": Nature(pending=True, works=(20.0, 500.0), timeout_s=300, fails=0.5),
     "@maker": Nature(max_concurrency=2, works=(1.0, 40.0), children=3, fires=0.5, max_attempts=2, lingers=0.3, fails=0.4),
 }
 

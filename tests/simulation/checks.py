@@ -123,6 +123,8 @@ class Checks:
             self.that(new.sends == old.sends + 1, "W3 each look that acts raises a counter", who, new.sends)
             # A claim whose message is picked up is never sent again: whoever is refused gives his claim back.
             self.that(bool(self.stack.plan.rates), "a blocked message never stays in the queue", who, new.sends)
+            self.noted["resent"] += 1
+        self.noted["refused_a_start"] += bool(new.blocked_reason) and not old.blocked_reason
         if status == "running" and str(old.status) == "claimed":
             self._started(old, new, who)
 
@@ -166,6 +168,9 @@ class Checks:
             return
         follow_up = self._now_of(ids.follow_up_key(new.owner, new.follow_up_id))
         assert follow_up is not None
+        self.noted[f"run_{new.outcome}"] += 1
+        self.noted["made_up_for"] += new.missed
+        self.noted["never_started"] += new.started_at is None
         self.that(str(follow_up.status) == str(new.follow_up_status), "I7 the record goes with its follow-up", who)
         self.that((status == "none") == (not new.final or new.outcome == "cancelled"), "I7 what is reported", who, status)
         life = self.stack.agents.lives.get(new.id)

@@ -258,7 +258,9 @@ class Stack:
         rng = self.engine.rng(f"deliver {name}")
         self._arrive(message, name, delay_s * SECOND + self._transit(name, rng))
         if self._around("duplicate_delivery", name, rng):
-            self._arrive(message, f"{name}=", delay_s * SECOND + rng.randrange(HOUR))
+            self._arrive(
+                message, f"{name}=", delay_s * SECOND + rng.choice((rng.randrange(HOUR), rng.randrange(2 * SECOND)))
+            )
 
     def _transit(self, name: str, rng: Any) -> int:
         if self._around("late_delivery", name, rng):
