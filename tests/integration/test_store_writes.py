@@ -164,6 +164,12 @@ def test_an_unreadable_item_is_set_aside_and_counted_but_not_rewritten(store: St
     assert list(store.due(later(days=999))) == []
 
 
+def test_what_is_set_aside_is_found_again_wherever_it_was(store: Store) -> None:
+    paused = added(store, follow_up(status=Status.PAUSED))
+    store.commit(SetAside(paused.key, 1, later(minutes=15)))
+    assert [it.key for it in store.due(later(minutes=15))] == [paused.key]
+
+
 def test_setting_aside_what_is_not_there_makes_nothing(store: Store, bed: Bed) -> None:
     gone = SetAside(ids.follow_up_key("ada", fresh()), 1, later())
     assert refused(store, gone) == (gone,)

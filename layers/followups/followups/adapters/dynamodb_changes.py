@@ -95,10 +95,10 @@ def operation(change: Change, table: str, *, shards: int, read: Callable[[Key], 
                 {"running": Status.RUNNING.value, "fence": fence}, Key=raw_key(key),
             )  # fmt: skip
         case SetAside():
-            return _set_aside(change, table, read(change.key))
+            return _set_aside(change, table, read(change.key), shards)
 
 
-def _set_aside(change: SetAside, table: str, stored: Raw | None) -> Operation:
+def _set_aside(change: SetAside, table: str, stored: Raw | None, shards: int) -> Operation:
     # Such an item may be damaged anywhere, also where DynamoDB would have to add to it: so it is read before. A version
     # that is no number stays as it is: 1 in its place could make the item look sound.
     if stored is None or count(stored, "version") != change.version:
@@ -116,8 +116,9 @@ def _set_aside(change: SetAside, table: str, stored: Raw | None) -> Operation:
     if change.wake_at is None:
         update += " REMOVE #wake_at, #wake_at_text, #wake_shard"
     else:
-        update += ", #wake_at = :wake_at, #wake_at_text = :text"
+        update += ", #wake_at = :wake_at, #wake_at_text = :text, #wake_shard = :shard"
         values |= {"wake_at": codec.epoch_ms(change.wake_at), "text": codec.iso(change.wake_at)}
+        values["shard"] = codec.shard_of(change.key.pk, shards)
     return _conditional(table, "Update", condition, values, Key=raw_key(change.key), UpdateExpression=update)
 
 
