@@ -14,14 +14,17 @@ from functools import cache
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from followups.domain.entities import Agent, Control, Entity, FollowUp, Run
-from followups.domain.errors import UnreadableItem
+from followups.domain.errors import Invalid, UnreadableItem
+from followups.domain.schedule import Rule
 from followups.domain.status import CLOSED
+from followups.domain.when import find_zone
 
 Item = dict[str, Any]
 AGENTS_OWNER_KEY = "AGENTS"
 KINDS: dict[str, type[Entity]] = {"follow-up": FollowUp, "run": Run, "agent": Agent, "control": Control}
 _NAMES = {kind: name for name, kind in KINDS.items()}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST, _LAST = datetime(1, 1, 3, tzinfo=UTC), datetime(9999, 12, 29, tzinfo=UTC)
 #: What an item has beside its entity's fields.
 _DERIVED = frozenset({"pk", "sk", "type", "wake_at_text", "expires_at_text", "wake_shard", "owner_key", "list_key"})
 #: What is never taken from a default: conditions and bounds rest on it. Another field that is missing is one that a later
@@ -68,6 +71,8 @@ def to_item(entity: Entity, *, shards: int = 1) -> Item:
 def from_item(item: Mapping[str, Any]) -> Entity:
     """Gives the entity. Raises UnreadableItem for an item of another form, also a newer one: what is not understood is
     not rewritten."""
+    if not isinstance(item, Mapping):
+        raise UnreadableItem(f"a stored document is no object but {item!r:.60}")
     name = str(item.get("type"))
     kind = KINDS.get(name)
     if kind is None:
@@ -85,7 +90,7 @@ def from_item(item: Mapping[str, Any]) -> Entity:
         raw = item.get("expires_at_text", raw) if field == "expires_at" else raw
         try:
             values[field] = readers[field](raw)
-        except (TypeError, ValueError, OverflowError) as error:
+        except (TypeError, ValueError, OverflowError, Invalid) as error:
             raise UnreadableItem(f"{_name(item)} has a wrong {field}: {raw!r:.60}") from error
     try:
         entity = kind(**values)
@@ -119,7 +124,8 @@ def _readers(name: str) -> dict[str, Callable[[Any], Any]]:
     hints = get_type_hints(KINDS[name])
     readers = {it.name: _reader(hints[it.name]) for it in fields(KINDS[name])}
     # What the index orders by is what counts: who moves an item by hand in the console writes this number.
-    return readers | ({"wake_at": _from_epoch_ms} if "wake_at" in readers else {})
+    exact = {"wake_at": _from_epoch_ms, "rule": _rule, "timezone": _zone, "anchor": _wall_time}
+    return readers | {field: reader for field, reader in exact.items() if field in readers}
 
 
 @cache
@@ -145,11 +151,33 @@ def _instant(value: Any) -> datetime:
     moment = datetime.fromisoformat(_exactly(str, value))
     if moment.tzinfo is None:
         raise ValueError(f"{value!r} has no zone")
-    return moment.astimezone(UTC)
+    return _in_the_calendar(moment.astimezone(UTC))
 
 
 def _from_epoch_ms(value: Any) -> datetime:
-    return _EPOCH + timedelta(milliseconds=_exactly(int, value))
+    return _in_the_calendar(_EPOCH + timedelta(milliseconds=_exactly(int, value)))
+
+
+def _in_the_calendar(moment: datetime) -> datetime:
+    # In some zone, the first and the last days of all would lie beyond it.
+    if not _FIRST <= moment <= _LAST:
+        raise ValueError(f"{moment} is on the edge of the calendar")
+    return moment
+
+
+def _rule(value: Any) -> str:
+    """Gives the rule as it stands. One that this version does not know, of a later one say, is not half understood."""
+    return str(Rule.parse(_exactly(str, value)))
+
+
+def _zone(value: Any) -> str:
+    return find_zone(_exactly(str, value)).key
+
+
+def _wall_time(value: Any) -> str:
+    if datetime.fromisoformat(_exactly(str, value)).tzinfo is not None:
+        raise ValueError(f"{value!r} has a zone, and is to be wall time")
+    return str(value)
 
 
 def _texts(value: Any) -> tuple[str, ...]:

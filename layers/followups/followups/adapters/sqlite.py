@@ -263,7 +263,7 @@ def _stored(db: sqlite3.Connection, key: Key) -> tuple[int, str, str] | None:
 def _entity(doc: str) -> FollowUp | Run | Agent | Control:
     try:
         item = json.loads(doc)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UnreadableItem(f"a stored document is not JSON: {error}") from error
     return codec.from_item(item)
 

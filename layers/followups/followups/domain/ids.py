@@ -61,8 +61,8 @@ def slot_id(owner: str, follow_up_id: str, fence: int) -> str:
 
 def parse_slot_id(text: str) -> tuple[str, str, int] | None:
     """Gives (owner, follow-up id, fence) of a slot set's member, or None if it is none."""
-    owner, _, run = text.rpartition("#")
-    parsed = parse_run_id(run)
+    owner, parted, run = text.rpartition("#")
+    parsed = parse_run_id(run) if parted else None
     return (owner, *parsed) if parsed else None
 
 

@@ -7,7 +7,7 @@ from typing import Self
 from zoneinfo import ZoneInfo
 
 _UNIT_DAYS = {"DAILY": 1, "WEEKLY": 7}
-_RULE = re.compile(r"FREQ=(DAILY|WEEKLY);INTERVAL=([1-9]\d{0,3})")
+_RULE = re.compile(r"FREQ=(DAILY|WEEKLY);INTERVAL=([1-9]\d{0,3})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
