@@ -4,7 +4,7 @@
 # Nothing is installed outside this folder.
 
 .POSIX:
-.PHONY: help setup demo simulate mutants test check bench build clean
+.PHONY: help setup demo simulate mutants test test-api check bench build clean
 
 PYTHON =
 ARGS =
@@ -14,7 +14,7 @@ SAM = AWS_DEFAULT_REGION=eu-central-1 SAM_CLI_TELEMETRY=0 .tools/sam/bin/sam
 RUN = layers/followups/requirements.txt requirements.txt pyproject.toml tools/venv.sh
 
 help: ## list what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
 setup: .venv/.done .tools/ministack/.done .tools/sam/.done ## install all that the other targets need
 
@@ -30,6 +30,9 @@ check: .venv/.done .tools/sam/.done ## lint, format, types and the template
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 	@$(SAM) validate --lint
+
+test-api: .venv/.done .tools/schemathesis/.done ## ask the API all that its OpenAPI document says; SEED=2, EXAMPLES=60
+	@SEED="$(SEED)" EXAMPLES="$(EXAMPLES)" .venv/bin/python -m tests.api.run
 
 simulate: .venv/.done ## simulate the product under faults: SEEDS=10000; ARGS="--seed 7" replays one
 	@.venv/bin/python -m tests.simulation --seeds $(SEEDS) $(ARGS)
@@ -63,4 +66,8 @@ clean: ## remove all that was made here, also the environments
 
 .tools/sam/.done: tools/requirements-sam.txt tools/venv.sh
 	@PYTHON="$(PYTHON)" sh tools/venv.sh .tools/sam tools/requirements-sam.txt
+	@touch $@
+
+.tools/schemathesis/.done: tools/requirements-schemathesis.txt tools/venv.sh
+	@PYTHON="$(PYTHON)" sh tools/venv.sh .tools/schemathesis tools/requirements-schemathesis.txt
 	@touch $@
