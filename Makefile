@@ -16,7 +16,7 @@ RUN = layers/followups/requirements.txt requirements.txt pyproject.toml tools/ve
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
-setup: .venv/.done .tools/ministack/.done .tools/sam/.done ## install all that the other targets need
+setup: .venv/.done .tools/ministack/.done .tools/sam/.done .tools/schemathesis/.done ## install all that the other targets need
 
 demo: .venv/.ready ## see it work, in a folder of its own (.demo)
 	@FOLLOWUPS_HOME=.demo .venv/bin/followups demo $(ARGS)
