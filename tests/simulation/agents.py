@@ -28,8 +28,11 @@ class Nature:
     fails: float = 0.2
     #: Whether it answers "pending" and works on.
     pending: bool = False
-    #: Follow-ups that it makes in a run, at most.
+    #: Follow-ups that it makes in a run, at most and at least.
     children: int = 0
+    least_children: int = 0
+    #: When it asks that they be due.
+    child_due: tuple[str, ...] = ("in 1 second", "in 6 minutes", "in 2 hours")
     #: How likely it fires the sweeper, as the agents of the first version did.
     fires: float = 0.0
     #: How likely something that it started goes on after it, with its token.
@@ -81,8 +84,8 @@ class Agents:
         rng = process.rng
         low, high = nature.works
         rest = round(rng.uniform(low, high) * 1000)
-        for number in range(rng.randint(0, nature.children)):
-            process.wait(rest // 4)
+        for number in range(rng.randint(nature.least_children, nature.children)):
+            process.wait(rest // 8)
             self.stack.people.child(process, life.call, number)
         if rng.random() < nature.fires:
             self.stack.tick(f"fired by {process.name}")

@@ -100,8 +100,9 @@ class People:
     def child(self, process: Process, call: AgentCall, number: int) -> None:
         """An agent asks for a follow-up of its own, as itself."""
         # What is due at once is moved away; what an agent would do in a loop must not spin.
-        due = process.rng.choice(("in 1 second", "in 6 minutes", "in 2 hours"))
-        body = {"agent": process.rng.choice(["@safe", "@maker"]), "task": f"Child {number} of {call.run_id}", "due": due}
+        due = process.rng.choice(self.stack.natures[call.agent.name].child_due)
+        agent = process.rng.choice([it for it in ("@safe", "@maker") if it in self.stack.natures])
+        body = {"agent": agent, "task": f"Child {number} of {call.run_id}", "due": due}
         headers = {"followups-run-token": call.token, "idempotency-key": f"{call.run_id}-{number}"}
         for _ in range(2):
             answered = self.ask(process, "agent", "POST", "/v1/follow-ups", body, headers)

@@ -80,12 +80,12 @@ class ProcessStore:
     def get(self, kind: type[E], key: Key) -> E | None:
         return self._ask(f"get {key.pk} {key.sk}", lambda: self._store.get(kind, key))
 
-    def due(self, until: datetime) -> Iterator[FollowUp | Run | Unreadable]:
+    def due(self, until: datetime, *, line: int | None = None) -> Iterator[FollowUp | Run | Unreadable]:
         # Page by page, and the index goes on meanwhile: what was moved behind may be seen again, or not at all.
         seen: list[FollowUp | Run | Unreadable] = []
         while True:
             known = {it.key for it in seen}
-            found = self._ask("due", lambda: list(self._store.due(until)))
+            found = self._ask("due", lambda: list(self._store.due(until, line=line)))
             page = [it for it in found if it.key not in known][:_PAGE]
             yield from page
             seen += page

@@ -31,6 +31,11 @@ SECRET = b"0123456789abcdef0123456789abcdef"
 #: As in template.yaml.
 API_LIVES, SWEEPER_LIVES, RUNNER_LIVES, REPORTER_LIVES = 29 * SECOND, 55 * SECOND, 900 * SECOND, 60 * SECOND
 _RECEIVES = 5
+#: What can strike a call of each port.
+_KINDS = {
+    port: [kind for kind, ports in KINDS.items() if port in ports and kind not in SPECIAL]
+    for port in ("store", "queue", "mail", "agent")
+}
 
 
 class _Context(events.LocalContext):
@@ -122,8 +127,8 @@ class Stack:
             fault = None if only else self.strikes(process)
             return self._strikes(fault, process.name) if fault else None
         roll, low = process.rng.random(), 0.0
-        for kind in (only,) if only else KINDS:
-            if (only or (port in KINDS[kind] and kind not in SPECIAL)) and (port, kind) not in self.impossible:
+        for kind in (only,) if only else _KINDS[port]:
+            if (port, kind) not in self.impossible:
                 low += self.plan.chance(kind, self.engine.now)
             if roll < low:
                 return self._strikes(kind, f"{process.name}/{process.calls}")

@@ -188,7 +188,7 @@ class SimStore:
             raise UnreadableItem(item.error or f"{key.pk} {key.sk} is a {what}, not a {kind.__name__}")
         return item.entity
 
-    def due(self, until: datetime) -> Iterator[FollowUp | Run | Unreadable]:
+    def due(self, until: datetime, *, line: int | None = None) -> Iterator[FollowUp | Run | Unreadable]:  # noqa: ARG002
         waking = [it for it in self._tables.shown().values() if it.wake_at is not None and it.wake_at <= until]
         return iter([_due(it) for it in sorted(waking, key=lambda it: (it.wake_at, it.key))])
 
