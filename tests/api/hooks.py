@@ -39,7 +39,7 @@ def before_call(context, case, kwargs):
             case.headers[_TOKEN] = os.environ["FOLLOWUPS_TEST_TOKEN"]
     if case.operation.path.startswith("/v1/runs/") and turn % 2 and not _is_wrong(case, ParameterLocation.PATH):
         values["id"] = os.environ["FOLLOWUPS_TEST_RUN"]
-    if case.operation.method.upper() != "GET":
+    if case.operation.method.upper() in ("PUT", "DELETE"):
         for name, other in (("name", "@other"), ("id", "a" * 26)):
             if values.get(name) in os.environ["FOLLOWUPS_TEST_KEEP"].split():
                 values[name] = other
