@@ -143,6 +143,12 @@ def test_much_output_is_cut_and_kept_whole_beside(target: CommandAgent, tmp_path
     assert (whole.stat().st_size, stat.S_IMODE(whole.stat().st_mode)) == (50_000_000, 0o600)
 
 
+def test_a_folder_whose_name_is_no_utf_8_is_named_as_text(tmp_path: Path) -> None:
+    runs = tmp_path / os.fsdecode(b"\xff")
+    done = CommandAgent(runs, environ=dict(os.environ)).start(_shell("head -c 400000 /dev/zero | tr '\\0' x"))
+    assert done.output_ref is not None and done.output_ref.encode().decode().startswith(f"{tmp_path}/\ufffd/run-")
+
+
 def test_little_output_makes_no_file(target: CommandAgent, tmp_path: Path) -> None:
     assert target.start(_shell("echo little")).output_ref is None
     assert not (tmp_path / "runs").exists()

@@ -215,11 +215,12 @@ class AuditorSettings(_Settings):
 
 def signing_key(text: str) -> bytes:
     """Takes the secret's value; gives the key that signs run tokens. Raises ConfigError for one that can be guessed."""
-    if len(text.encode()) < _SHORTEST_KEY or len(set(text)) < _FEWEST_CHARACTERS:
+    key = text.encode("utf-8", "surrogatepass")
+    if len(key) < _SHORTEST_KEY or len(set(text)) < _FEWEST_CHARACTERS:
         raise ConfigError(
             [f"the secret of {PREFIX}TOKEN_SECRET_ARN is too weak: it is at least {_SHORTEST_KEY} random characters"]
         )
-    return text.encode()
+    return key
 
 
 def _check_any(patterns: tuple[str, ...], allow_any: str) -> None:

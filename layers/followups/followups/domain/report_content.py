@@ -64,8 +64,8 @@ def content(run: Run) -> Content:
     subject = first_line(f"[Followups] {headline}: {task} - {summary}", _SUBJECT_LIMIT)
     return Content(
         subject=subject, headline=headline, task=task, summary=summary, explained=_EXPLAINED.get(run.outcome),
-        facts=_facts(run), hints=_hints(run), agent=run.agent, message=plain(run.message), output=plain(run.report),
-        output_ref=run.output_ref, why=_why(run),
+        facts=_facts(run), hints=_hints(run), agent=plain(run.agent), message=plain(run.message), output=plain(run.report),
+        output_ref=None if run.output_ref is None else plain(run.output_ref), why=plain(_why(run)),
     )  # fmt: skip
 
 
@@ -95,7 +95,7 @@ def _facts(run: Run) -> tuple[Fact, ...]:
         ("Next", _next(run)),
         ("Run", run.id),
     ]
-    return tuple(Fact(name, value) for name, value in pairs if value is not None)
+    return tuple(Fact(name, plain(value)) for name, value in pairs if value is not None)
 
 
 def _started(run: Run) -> str:
@@ -133,7 +133,7 @@ def _hints(run: Run) -> tuple[tuple[str, str], ...]:
         hints.append(("Stop it", f"followups delete {run.follow_up_id}"))
     elif run.outcome not in (Outcome.SUCCEEDED, Outcome.ATTENTION):
         hints.append(("Run it again", f'followups create {run.agent} "{_quoted(run.task)}" "in 1 minute"'))
-    return tuple(hints)
+    return tuple((what, plain(command)) for what, command in hints)
 
 
 def _quoted(task: str) -> str:

@@ -64,9 +64,9 @@ def request(
     method: str, target: str, *, user: str, headers: Mapping[str, str], body: bytes | None, at: datetime
 ) -> dict[str, Any]:
     """Gives an HTTP API request, payload format 2.0, of a verified local user. `target` is a path with its query."""
-    url = urlsplit(target)
+    path, query_text = _split(target)
     lowered = {name.lower(): value for name, value in headers.items()}
-    pairs = [pair.partition("=") for pair in url.query.split("&") if pair]
+    pairs = [pair.partition("=") for pair in query_text.split("&") if pair]
     query: dict[str, str] = {}
     for name, _, value in pairs:
         name, value = unquote_plus(name), unquote_plus(value)
@@ -74,8 +74,8 @@ def request(
     event: dict[str, Any] = {
         "version": "2.0",
         "routeKey": "$default",
-        "rawPath": url.path,
-        "rawQueryString": url.query,
+        "rawPath": path,
+        "rawQueryString": query_text,
         "headers": lowered,
         "requestContext": {
             "accountId": "000000000000",
@@ -84,7 +84,7 @@ def request(
             "domainName": lowered.get("host", "localhost"),
             "http": {
                 "method": method,
-                "path": url.path,
+                "path": path,
                 "protocol": "HTTP/1.1",
                 "sourceIp": "127.0.0.1",
                 "userAgent": lowered.get("user-agent", ""),
@@ -105,3 +105,12 @@ def request(
         except UnicodeDecodeError:
             event |= {"body": base64.b64encode(body).decode(), "isBase64Encoded": True}
     return event
+
+
+def _split(target: str) -> tuple[str, str]:
+    """Gives a target's path and query, also of one with a host before them (RFC 9112 §3.2)."""
+    try:
+        url = urlsplit(target)
+    except ValueError:  # half of an IPv6 address, as in `//[`
+        return target.partition("?")[0], ""
+    return url.path, url.query

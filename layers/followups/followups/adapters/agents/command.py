@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -72,7 +73,8 @@ class CommandAgent:
 
 
 def _done(call: AgentCall, ended: Ended, spilled: Path | None) -> Done:
-    output_ref = str(spilled) if spilled else None
+    # A folder's name may be no UTF-8, and what is stored must be.
+    output_ref = os.fsencode(spilled).decode("utf-8", "replace") if spilled else None
     if ended.why == "stopped":
         summary = "Followups was shut down and stopped the agent. It may or may not have done its work."
         return Done(outcome=Outcome.UNKNOWN, summary=summary, report=_both(ended), output_ref=output_ref)
