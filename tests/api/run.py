@@ -88,7 +88,7 @@ def token_of(run_id: str, home: Path) -> str:
 
 
 def ask(url: str, laptop: Laptop, folder: Path, *, seed: int, examples: int) -> bool:
-    """Validates the document and runs schemathesis; says whether both found nothing. They tell what they do on stdout."""
+    """Validates the document and runs schemathesis; says whether it found nothing. Both tell what they do on stdout."""
     laptop.add_agent("@true", "true")
     laptop.add_agent("@sleeper", "sleep", "3000", timeout_s=3_600)
     _, ended = run_of(laptop, "@true", live=False)
@@ -103,12 +103,24 @@ def ask(url: str, laptop: Laptop, folder: Path, *, seed: int, examples: int) -> 
         "--continue-on-failure", "--seed", str(seed), "--max-examples", str(examples),
         "--report-json-path", str(folder / "report.json"),
     ]  # fmt: skip
-    commands = [[TOOL / "openapi-spec-validator", document], [TOOL / "schemathesis", *asked]]
-    return all(subprocess.run(command, cwd=ROOT, env=environ, check=False).returncode == 0 for command in commands)
+    if subprocess.run([TOOL / "openapi-spec-validator", document]).returncode:
+        raise SystemExit("what the server answers at /openapi.json is no OpenAPI document")
+    return subprocess.run([TOOL / "schemathesis", *asked], cwd=ROOT, env=environ).returncode == 0
+
+
+def number(name: str, usual: int) -> int:
+    """Gives a whole number from the environment."""
+    text = os.environ.get(name) or str(usual)
+    if not text.isdecimal() or int(text) < 1:
+        raise SystemExit(f"{name} is a whole number from 1, like {name}={usual}; not {text!r}")
+    return int(text)
 
 
 def main() -> int:
-    seed, examples = int(os.environ.get("SEED") or 1), int(os.environ.get("EXAMPLES") or 20)
+    # Whoever ends this ends the server too.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(143))
+    seed, examples = number("SEED", 1), number("EXAMPLES", 20)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="followups-api-") as name:
         folder = Path(name)
