@@ -45,7 +45,7 @@ def soak(name: str, seed: int, minutes: float) -> dict[str, Any]:
     began = monotonic()
     with ExitStack() as stack:
         part = CloudPart(folder, stack) if name == "ministack" else LaptopPart(folder, seed)
-        course = Course(part=part, agents=part.agents(), seed=seed, minutes=minutes)
+        course = Course(part=part, seed=seed, minutes=minutes)
         evidence = course.run()
         figures = _figures(part, course, evidence)
     trouble, troubles = _logged(part.logs)

@@ -15,10 +15,10 @@ class Spec(NamedTuple):
     longest_ms: int
     failing_percent: int = 0
     max_attempts: int = 3
+    #: How often it is named, beside the others.
+    weight: int = 100
 
 
-#: Only where an agent may work elsewhere: its runner is told "pending", and asks again.
-LATER = (Spec("@later-once", 2, "never", 300, 1_500), Spec("@later-safe", 2, "safe", 300, 1_500))
 SPECS = (
     Spec("@once-alone", 1, "never", 10, 80),
     Spec("@once-two", 2, "never", 20, 250),
@@ -30,6 +30,13 @@ SPECS = (
     Spec("@shaky-once", 2, "never", 10, 150, 25, 2),
     Spec("@shaky-safe", 2, "safe", 10, 150, 25, 2),
 )
+#: Those that outlive the process that started them, and the pause before a retry: a lease that ends too soon lets another
+#: run of the same follow-up begin.
+SLOW = (Spec("@slow-safe", 3, "safe", 10_000, 35_000, weight=8), Spec("@slow-once", 2, "never", 3_000, 12_000, weight=12))
+#: Those that die with their runner, and live nearly as long as that may.
+LONG = (Spec("@long-safe", 2, "safe", 1_000, 3_500, weight=25),)
+#: Those that work elsewhere: their runner is told "pending", and asks again.
+LATER = (Spec("@later-once", 4, "never", 100, 600), Spec("@later-safe", 5, "safe", 100, 600))
 
 
 def command(spec: Spec, marks: Path) -> list[str]:

@@ -5,7 +5,7 @@ import json
 import random
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import monotonic, sleep
 from typing import Any
 
@@ -39,11 +39,14 @@ class Loopback:
 
 
 class Asks:
-    """What is asked, and what was answered. `transports` gives the APIs that there are just now; `command` creates by the
-    command line and gives the new follow-up, or None if it was killed."""
+    """What is asked, and what was answered.
+
+    `agents` are names and how often each is named, `transports` gives the APIs that there are just now, and `command` creates
+    by the command line: it gives the new follow-up, or None if it was killed.
+    """
 
     def __init__(
-        self, *, seed: int, people: int, agents: Sequence[str], transports: Callable[[], Sequence[Transport]],
+        self, *, seed: int, people: int, agents: Mapping[str, int], transports: Callable[[], Sequence[Transport]],
         command: Callable[[dict[str, str], str], dict[str, Any] | None] | None = None,
     ) -> None:  # fmt: skip
         self._seed = seed
@@ -75,6 +78,10 @@ class Asks:
     def asking(self) -> bool:
         return any(thread.is_alive() for thread in self._threads)
 
+    def agent(self, luck: random.Random) -> str:
+        """Names an agent."""
+        return luck.choices(list(self._agents), list(self._agents.values()))[0]
+
     def create(self, luck: random.Random, body: dict[str, str], key: str) -> str | None:
         """Creates, and asks again with the same key until there is an answer; gives the id."""
         self.accepted.setdefault(key, set())
@@ -94,7 +101,7 @@ class Asks:
             asked += 1
             key = f"{self._seed}-{number}-{asked}"
             body = {
-                "agent": luck.choice(self._agents), "task": f"Task {key}", "due": luck.choice(_DUES), "timezone": "UTC",
+                "agent": self.agent(luck), "task": f"Task {key}", "due": luck.choice(_DUES), "timezone": "UTC",
             }  # fmt: skip
             name = self.create(luck, body, key)
             if name is None:

@@ -18,7 +18,7 @@ from typing import Any
 from followups.adapters import codec
 from followups.adapters.dynamodb_changes import plain_item
 from followups.cli.client import Transport
-from followups.domain.entities import Agent, FollowUp, Run
+from followups.domain.entities import FollowUp, Run
 from followups.usecases.registry import Registration, put_agent
 from tests.soak import agents, worker
 from tests.soak.asks import Loopback
@@ -55,7 +55,8 @@ class CloudPart:
         url = stack.enter_context(ministack(folder / "server"))
         self._site = _make(url, self.marks, self.owner, self.global_cap)
         self.store = self._site.store()
-        for spec in (*agents.SPECS, *agents.LATER):
+        self.specs = (*agents.SPECS, *agents.LONG, *agents.LATER)
+        for spec in self.specs:
             put_agent(self._site.world(_NO_QUEUE), spec.name, _registered(spec, self.marks))
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["tests.soak.warm"])
@@ -63,9 +64,6 @@ class CloudPart:
         self._apis: list[Member] = []
         self._logs: dict[int, Path] = {}
         self._ports: dict[Path, int] = {}
-
-    def agents(self) -> list[Agent]:
-        return self.store.agents()
 
     def members(self, shift: timedelta) -> list[Member]:
         site = replace(self._site, shift=shift)

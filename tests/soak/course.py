@@ -11,23 +11,27 @@ from time import monotonic, sleep
 from typing import Any, Protocol
 
 from followups.cli.client import Transport
-from followups.domain.entities import Agent, FollowUp, Run
+from followups.domain.entities import FollowUp, Run
 from followups.domain.findings import Weight
 from followups.domain.status import LIVE, Status
 from followups.ports import Ledger
 from followups.usecases.audit import audit
 from tests.soak import marks
+from tests.soak.agents import Spec
 from tests.soak.asks import Asks
 from tests.soak.evidence import Evidence
 from tests.soak.fleet import Fleet, Killer, Member
 
 #: Follow-ups that wait to be run, beyond which nothing more is asked for.
-_ENOUGH = 40
-_PEOPLE = 3
+_ENOUGH = 60
+_PEOPLE = 6
 _RECURRING, _DAYS, _DAY_S = 24, 3, 10.0
-#: How long a round without kills may take, and how many there may be at the end.
-_QUIET_S, _STILL_S, _LAST_ROUNDS = 120.0, 12.0, 6
+#: How long a round without kills may take, after how long without a change it may end sooner, and how many there may be at
+#: the end.
+_QUIET_S, _STILL_S, _LAST_ROUNDS = 120.0, 12.0, 8
 _PROGRESS_S = 5.0
+#: Longer than any agent lives.
+_AGENTS_S = 40.0
 
 
 class Part(Protocol):
@@ -37,6 +41,7 @@ class Part(Protocol):
     folder: Path
     marks: Path
     owner: str
+    specs: Sequence[Spec]
     store: Ledger
     global_cap: int
     #: What is killed how often, and every how many seconds.
@@ -71,7 +76,6 @@ class Course:
     """One soak. `run` gives the evidence."""
 
     part: Part
-    agents: Sequence[Agent]
     seed: int
     minutes: float
     fleet: Fleet = field(init=False)
@@ -88,8 +92,8 @@ class Course:
         self.fleet = Fleet(marks=self.part.marks)
         self.tail = marks.Tail(self.part.marks)
         self.asks = Asks(
-            seed=self.seed, people=_PEOPLE, agents=[it.name for it in self.agents], transports=self.part.transports,
-            command=self.part.command(self.fleet),
+            seed=self.seed, people=_PEOPLE, agents={it.name: it.weight for it in self.part.specs},
+            transports=self.part.transports, command=self.part.command(self.fleet),
         )  # fmt: skip
 
     def run(self) -> Evidence:
@@ -119,7 +123,7 @@ class Course:
         luck = random.Random(f"{self.seed} recurring")
         for number in range(_RECURRING):
             body = {
-                "agent": luck.choice(self.agents).name,
+                "agent": self.asks.agent(luck),
                 "task": f"Every day {number}",
                 "due": "daily",
                 "timezone": "UTC",
@@ -138,7 +142,7 @@ class Course:
         """Kills all, and starts a fleet whose clocks are so far ahead."""
         self.fleet.stop()
         # An agent outlives its process on a laptop; and no lease may end by a jump of the clock before its agent does.
-        self._until(lambda: not self._agents(), 10, tend=False)
+        self._until(lambda: not self._agents(), _AGENTS_S, tend=False)
         self.fleet.members = self.part.members(shift)
         self.fleet.tend()
 
@@ -164,7 +168,7 @@ class Course:
             # Where leases end by their time only, what does not move any more waits for a later one.
             return empty > 1 or (not self.part.finds_at_once and monotonic() - changed > _STILL_S)
 
-        self._until(done, _QUIET_S, pause_s=0.5)
+        self._until(done, _QUIET_S if self.part.finds_at_once else _QUIET_S / 2, pause_s=0.5)
         return left
 
     def _until(self, done: Callable[[], bool], seconds: float, *, pause_s: float = 0.05, tend: bool = True) -> None:
@@ -217,7 +221,7 @@ class Course:
         return [mark for mark in self.tail.alive.values() if marks.is_alive(mark, self.part.marks)]
 
     def _evidence(self, left: list[str], shift: timedelta) -> Evidence:
-        self._until(lambda: not self._agents(), 10, tend=False)
+        self._until(lambda: not self._agents(), _AGENTS_S, tend=False)
         audited = audit(self.part.store, datetime.now(UTC) + shift, global_cap=self.part.global_cap)
         found = [(f"{it.key.pk} {it.key.sk}", it.says) for it in audited.findings if it.weight is Weight.BROKEN]
         found += [("followups audit", said) for said in self.part.audit_by_command()]
@@ -225,7 +229,7 @@ class Course:
         self.oddities += [*self.asks.oddities, *self.fleet.oddities]
         return Evidence(
             accepted={key: frozenset(names) for key, names in self.asks.accepted.items()}, cancelled=self.asks.cancelled,
-            follow_ups=follow_ups, runs=runs, agents={it.name: it for it in self.agents}, global_cap=self.part.global_cap,
+            follow_ups=follow_ups, runs=runs, agents={it.name: it for it in self.part.store.agents()}, global_cap=self.part.global_cap,
             marks=marks.read(self.part.marks), mails=self.part.mails(), slots=slots, due=left,
             findings=found,
             sender_kills=sum(self.fleet.kills[kind] for kind in self.part.senders),

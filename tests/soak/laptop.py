@@ -18,8 +18,8 @@ from followups.adapters.local import SystemClock
 from followups.adapters.sqlite import SQLiteStore
 from followups.cli.client import InProcess, Transport
 from followups.config import LaptopConfig, write_laptop_config
-from followups.domain.entities import Agent, FollowUp, Run
-from tests.soak.agents import SPECS, registration
+from followups.domain.entities import FollowUp, Run
+from tests.soak.agents import SLOW, SPECS, registration
 from tests.soak.asks import Loopback
 from tests.soak.fleet import Fleet, Member, Process, popen
 from tests.support.laptop import Laptop
@@ -33,7 +33,7 @@ class LaptopPart:
     """One `FOLLOWUPS_HOME` with two `followups dev` and four loops of `run-due`."""
 
     name = "sqlite"
-    global_cap = 6
+    global_cap = 8
     every_s = 0.7
     senders = ("dev", "run-due")
     finds_at_once = True
@@ -45,6 +45,7 @@ class LaptopPart:
         self.logs.mkdir()
         self.weights = {"dev": 3, "run-due": 4, "agent": 3, "create": 1}
         self.laptop = Laptop(folder / "home")
+        self.specs = (*SPECS, *SLOW)
         self.owner = bootstrap.laptop_user()
         self._luck = random.Random(f"{seed} pauses")
         self._numbers = count()
@@ -54,12 +55,9 @@ class LaptopPart:
         handler = bootstrap.laptop_api(self.laptop.home, LaptopConfig(timezone="UTC"))
         self._in_process = InProcess(handler, self.owner, SystemClock().now)
         write_laptop_config(self.laptop.home, self.laptop.environ(), {"cap": self.global_cap})
-        for spec in SPECS:
+        for spec in self.specs:
             self.laptop.client.agent(spec.name, "PUT", registration(spec, self.marks))
         self.store = SQLiteStore(self.laptop.home / "followups.db")
-
-    def agents(self) -> list[Agent]:
-        return self.store.agents()
 
     def members(self, shift: timedelta) -> list[Member]:
         pause = lambda: self._luck.uniform(0.2, 1.5)  # noqa: E731

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import tests.soak.__main__  # noqa: F401 - each process looks at the main module again
 from tests.soak.worker import Site, warm
 
 _NOWHERE = "http://127.0.0.1:9"
