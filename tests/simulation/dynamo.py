@@ -81,6 +81,9 @@ class FakeDynamoDB:
         order = {"due": "wake_at", "by_owner": "list_key", None: "sk"}[IndexName]
         return {"Items": sorted(found, key=lambda it: _value(it[order]), reverse=not ScanIndexForward)}
 
+    def scan(self, **_more: Any) -> Raw:
+        return {"Items": [dict(self.raw[key]) for key in sorted(self.raw)]}
+
     def _one(self, verb: str, arguments: Raw) -> Raw:
         if self._collides():
             raise _error("TransactionConflictException")

@@ -2,15 +2,17 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from followups.domain import ids
+from followups.domain.census import Stored
 from followups.domain.changes import Change
 from followups.domain.entities import Agent, FollowUp, Run, Unreadable
 from followups.domain.errors import MailNotSent, MailRefused, MailUncertain, QueueError, StoreBusy
 from followups.domain.ids import Key
 from followups.domain.messages import Message
-from followups.ports import E, Listing, Store
+from followups.ports import E, Ledger, Listing
 from tests.simulation.engine import MINUTE, SECOND, Crash, Process
 
 if TYPE_CHECKING:
@@ -71,7 +73,7 @@ class Caller:
 class ProcessStore:
     """The store behind the caller."""
 
-    def __init__(self, call: Caller, store: Store) -> None:
+    def __init__(self, call: Caller, store: Ledger) -> None:
         self._call, self._store = call, store
 
     def commit(self, *changes: Change) -> None:
@@ -100,6 +102,11 @@ class ProcessStore:
 
     def agents(self) -> list[Agent]:
         return self._ask("agents", self._store.agents)
+
+    def everything(self) -> Iterator[Stored]:
+        rest = self._store.everything()
+        while page := self._ask("scan", lambda: list(islice(rest, _PAGE))):
+            yield from page
 
     def slots(self, key: Key) -> frozenset[str]:
         return self._ask(f"slots {key.pk}", lambda: self._store.slots(key))

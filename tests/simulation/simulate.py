@@ -54,12 +54,15 @@ def simulate(
     stack = kind(engine, plan, limits=limits, only=only, skip=skip, dynamodb=seed % DYNAMODB_EVERY == 0)
     violation = None
     try:
+        for moment in range(0, heals_at, 3 * HOUR):
+            engine.at(moment, stack.audit)
         stack.people.begin(ACTIONS, rng.randint(12, 36), heals_at)
         engine.run(heals_at + GOES_ON)
         stack.people.end()
         while engine.now < heals_at + DRAINS and not stack.checks.at_rest():
             engine.run(engine.now + HOUR)
         stack.checks.finished()
+        stack.audits.finished()
     except Violation as broken:
         violation = str(broken)
     return Result(

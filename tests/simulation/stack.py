@@ -13,12 +13,14 @@ from followups.api.app import api
 from followups.api.service import Service
 from followups.domain.messages import Message
 from followups.handlers import Handler
+from followups.handlers.auditor import auditor
 from followups.handlers.queue import reporter, runner
 from followups.handlers.sweeper import sweeper
 from followups.local import events
-from followups.ports import Store
+from followups.ports import Ledger
 from followups.usecases.world import Limits, World
 from tests.simulation.agents import NATURES, Agents, Life, Nature, SimTarget
+from tests.simulation.audits import Audits
 from tests.simulation.checks import Checks
 from tests.simulation.dynamo import FakeDynamoDB
 from tests.simulation.engine import HOUR, MINUTE, SECOND, Engine, Process
@@ -30,6 +32,7 @@ from tests.simulation.tables import SimStore, Tables
 SECRET = b"0123456789abcdef0123456789abcdef"
 #: As in template.yaml.
 API_LIVES, SWEEPER_LIVES, RUNNER_LIVES, REPORTER_LIVES = 29 * SECOND, 55 * SECOND, 900 * SECOND, 60 * SECOND
+AUDITOR_LIVES = 900 * SECOND
 _RECEIVES = 5
 #: What can strike a call of each port.
 _KINDS = {
@@ -107,6 +110,7 @@ class Stack:
         self.store = self._dynamodb() if dynamodb else SimStore(self.tables)
         self.agents = Agents(self)
         self.checks = Checks(self)
+        self.audits = Audits(self)
         self.people = People(self, skip)
         self.tables.watch = self._committed
         self.skewed = self.plan.rates.get("skew", 0) > 0
@@ -144,7 +148,7 @@ class Stack:
         self.engine.faults[kind] += 1
         return kind
 
-    def _dynamodb(self) -> Store:
+    def _dynamodb(self) -> Ledger:
         """The real adapter, over a DynamoDB at which others are at work too."""
         luck = self.engine.rng("collision")
         client = FakeDynamoDB(self.tables, lambda: self._around("collision", f"{self.engine.now}", luck))
@@ -205,6 +209,10 @@ class Stack:
             return reporter(world, ProcessMailer(call), log=log)
         if kind == "tick":
             return sweeper(world, log=log)
+        if kind == "audit":
+            limits = {"global_cap": self.limits.global_cap, "runs_per_hour": self.limits.runs_per_hour}
+            ledger = ProcessStore(call, self.store)
+            return auditor(ledger, self.audits, world.clock, world.chance, **limits, log=self.audits.log)
         service = Service(world=world, secrets=(SECRET,), default_timezone="Europe/Berlin", allow_commands=True)
         return api(service, log=log)
 
@@ -216,10 +224,7 @@ class Stack:
         def work(process: Process) -> Any:
             return self.handler("tick", process)(events.tick(self.engine.instant(self.engine.now)), _Context(process))
 
-        self.invoke(name, work, lives=SWEEPER_LIVES, ended=self._swept)
-
-    def _swept(self, process: Process) -> None:
-        self.checks.let_out(process)
+        self.invoke(name, work, lives=SWEEPER_LIVES, ended=self.checks.let_out)
 
     def _minute(self, when: int) -> None:
         if self._tick_at != when:
@@ -253,6 +258,14 @@ class Stack:
         for item in after.values():
             if item is not None and item.wake_at is not None:
                 self._tick_for(item.wake_at)
+
+    def audit(self) -> None:
+        """Lets the auditor look once."""
+
+        def work(process: Process) -> Any:
+            return self.handler("audit", process)(events.tick(self.engine.instant(self.engine.now)), _Context(process))
+
+        self.invoke(f"audit {self.engine.now // MINUTE}", work, lives=AUDITOR_LIVES, ended=self.checks.let_out)
 
     # Messages -------------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from followups.adapters import codec
 from followups.domain import ids
+from followups.domain.census import Count, SlotSet
 from followups.domain.changes import (
     Add,
     Change,
@@ -188,9 +189,10 @@ class SimStore:
             raise UnreadableItem(item.error or f"{key.pk} {key.sk} is a {what}, not a {kind.__name__}")
         return item.entity
 
-    def due(self, until: datetime, *, line: int | None = None) -> Iterator[FollowUp | Run | Unreadable]:  # noqa: ARG002
+    def due(self, until: datetime, *, line: int | None = None) -> Iterator[FollowUp | Run | Unreadable]:
         waking = [it for it in self._tables.shown().values() if it.wake_at is not None and it.wake_at <= until]
-        return iter([_due(it) for it in sorted(waking, key=lambda it: (it.wake_at, it.key))])
+        found = [_due(it) for it in sorted(waking, key=lambda it: (it.wake_at, it.key))]
+        return iter(found if line is None else _without_the_rest(found, line))
 
     def list_follow_ups(self, owner: str, *, group: str, after: str | None, limit: int) -> Listing:
         low, high = codec.list_range(group)
@@ -215,6 +217,18 @@ class SimStore:
         found = [it.entity for it in self._tables.shown().values() if isinstance(it.entity, Agent)]
         return sorted(found, key=lambda agent: agent.name)
 
+    def everything(self) -> Iterator[Entity | SlotSet | Count | Unreadable]:
+        """Gives each item as it is when it is asked for: no snapshot."""
+        tables = self._tables
+        for key in sorted(tables.items):
+            if item := tables.items.get(key):
+                yield item.entity or _due(item)
+        for key in sorted(tables.slots):
+            if members := tables.slots[key]:
+                yield SlotSet(key=key, members=frozenset(members))
+        for key in sorted(tables.counters):
+            yield Count(key=key, spent=tables.counters[key])
+
     def slots(self, key: Key) -> frozenset[str]:
         return frozenset(self._tables.slots.get(key, ()))
 
@@ -226,6 +240,19 @@ def _is_live(item: Stored | None, fence: int) -> bool:
         return (raw.get("status"), raw.get("fence")) == (Status.RUNNING.value, fence)
     it = item.entity
     return isinstance(it, FollowUp) and it.status is Status.RUNNING and it.fence == fence
+
+
+def _without_the_rest(found: list[FollowUp | Run | Unreadable], line: int) -> list[FollowUp | Run | Unreadable]:
+    """Leaves out all that may be left out: of those that are scheduled, whoever may start later than so many others of the
+    same agent."""
+    lines: dict[str, list[FollowUp]] = {}
+    for it in found:
+        if isinstance(it, FollowUp) and it.status is Status.SCHEDULED:
+            lines.setdefault(it.agent, []).append(it)
+    left_out = {
+        it.key for waiting in lines.values() for it in sorted(waiting, key=lambda it: (it.start_at, it.created_at))[line:]
+    }
+    return [it for it in found if it.key not in left_out]
 
 
 def _due(item: Stored) -> FollowUp | Run | Unreadable:
