@@ -94,6 +94,32 @@ def test_due_reads_all_pages_also_while_what_it_gave_moves_on(server_bed: Bed) -
     assert sorted(seen) == sorted(it.id for it in line)
 
 
+def test_with_a_line_the_first_of_each_agent_and_all_that_is_in_no_line(store: Store) -> None:
+    lines = {
+        name: [follow_up(agent=name, start_at=later(minutes=n), wake_at=later(minutes=60 - n)) for n in (3, 1, 2, 4)]
+        for name in ("@backup", "@backup-2", "@disk")
+    }
+    early = follow_up(start_at=later(days=500), wake_at=later(minutes=30))
+    apart: list[Entity] = [early, follow_up(status=Status.CLAIMED), follow_up(status=Status.RUNNING), run()]
+    not_yet = [follow_up(start_at=start, wake_at=later(hours=2)) for start in (later(), later(hours=2))]
+    fill(store, [*(it for line in lines.values() for it in line), *apart, *not_yet])
+    for most in (0, 1, 3, 9):
+        found = {it.key for it in store.due(later(hours=1), line=most)}
+        first = [it for line in lines.values() for it in sorted(line, key=lambda it: it.start_at)[:most]]
+        assert {it.key for it in (*first, *apart)} <= found
+        assert not found & {it.key for it in not_yet}
+
+
+def test_a_spoiled_item_in_a_line_is_found_there(store: Store, bed: Bed) -> None:
+    bad = follow_up()
+    store.commit(Add(bad))
+    bed.spoil(bad.key, lambda item: item | {"from_tomorrow": 1})
+    (found,) = store.due(later(hours=1), line=1)
+    assert isinstance(found, Unreadable)
+    store.commit(SetAside(bad.key, bad.version, later(hours=2)))
+    assert list(store.due(later(hours=1), line=1)) == []
+
+
 SPOILED: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "newer field": lambda item: item | {"from_tomorrow": 1},
     "newer type": lambda item: item | {"type": "dream"},

@@ -26,8 +26,12 @@ class Store(Protocol):
     def get(self, kind: type[E], key: Key) -> E | None:
         """Gives the entity under the key, or None."""
 
-    def due(self, until: datetime) -> Iterator[FollowUp | Run | Unreadable]:
-        """Gives each item with `wake_at` <= `until`, all pages, soonest first within a shard."""
+    def due(self, until: datetime, *, line: int | None = None) -> Iterator[FollowUp | Run | Unreadable]:
+        """Gives each item with `wake_at` <= `until`, all pages, soonest first within a shard.
+
+        With `line` it may leave out a scheduled follow-up if it gives so many others of its agent that may start sooner: a
+        long line need not be read to its end to find whose turn it is.
+        """
 
     def list_follow_ups(self, owner: str, *, group: str, after: str | None, limit: int) -> Listing:
         """Gives an owner's follow-ups of a group (`open`, `closed` or `all`; open first, soonest first) and where to go

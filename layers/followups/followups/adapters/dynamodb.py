@@ -102,9 +102,13 @@ class DynamoDBStore:
             raise UnreadableItem(f"{key.pk} {key.sk} is a {type(entity).__name__}, not a {kind.__name__}")
         return entity
 
-    def due(self, until: datetime) -> Iterator[FollowUp | Run | Unreadable]:
-        """Gives each item with `wake_at` <= `until`, soonest first within a shard. Raises StoreBusy."""
-        for shard in range(self._shards):
+    def due(self, until: datetime, *, line: int | None = None) -> Iterator[FollowUp | Run | Unreadable]:  # noqa: ARG002
+        """Gives each item with `wake_at` <= `until`, soonest first within a shard, whatever `line` is. Raises StoreBusy.
+
+        It begins at any shard: who has no time for all must not leave out the same ones each time.
+        """
+        first = int(self._luck() * self._shards) % self._shards
+        for shard in (*range(first, self._shards), *range(first)):
             condition = "wake_shard = :shard AND wake_at <= :until"
             values = {":shard": shard, ":until": codec.epoch_ms(until)}
             for raw in self._query(condition, values, IndexName="due"):

@@ -21,6 +21,15 @@ from followups.domain.ids import Key
 from followups.ports import E, Listing
 
 _PAGE = 500
+_DUE = """
+    SELECT wake_at, pk, sk, doc, version, poison FROM items
+    WHERE wake_at <= ? AND (wake_at, pk, sk) > (?, ?, ?) ORDER BY wake_at, pk, sk LIMIT ?
+"""
+_DUE_APART = _DUE.replace("WHERE", "WHERE line_key IS NULL AND")
+_LINE = """
+    SELECT pk, sk, doc, version, poison FROM items
+    WHERE line_key > ? AND line_key < ? AND wake_at <= ? ORDER BY line_key LIMIT ?
+"""
 
 
 class SQLiteStore:
@@ -49,20 +58,34 @@ class SQLiteStore:
             raise UnreadableItem(f"{key.pk} {key.sk} is a {type(entity).__name__}, not a {kind.__name__}")
         return entity
 
-    def due(self, until: datetime) -> Iterator[FollowUp | Run | Unreadable]:
-        """Gives each item with `wake_at` <= `until`, soonest first."""
+    def due(self, until: datetime, *, line: int | None = None) -> Iterator[FollowUp | Run | Unreadable]:
+        """Gives each item with `wake_at` <= `until`, soonest first. With `line`: first so many of those that are scheduled
+        for each agent, who may start soonest, then all else."""
+        if line is not None:
+            for agent in self._agents_in_line():
+                yield from self._line(agent, until, line)
+        which = _DUE if line is None else _DUE_APART
         after: tuple[int, str, str] = (-1, "", "")
         while True:
-            rows = self._read(
-                "SELECT wake_at, pk, sk, doc, version, poison FROM items"
-                " WHERE wake_at <= ? AND (wake_at, pk, sk) > (?, ?, ?) ORDER BY wake_at, pk, sk LIMIT ?",
-                (codec.epoch_ms(until), *after, _PAGE),
-            )
+            rows = self._read(which, (codec.epoch_ms(until), *after, _PAGE))
             for wake_at, pk, sk, doc, version, poison in rows:
                 after = (wake_at, pk, sk)
                 yield _due_item(Key(pk, sk), doc, version, poison)
             if len(rows) < _PAGE:
                 return
+
+    def _agents_in_line(self) -> Iterator[str]:
+        """Gives the agents that somebody is scheduled for, each by one look into the index."""
+        after = ""
+        while rows := self._read("SELECT line_key FROM items WHERE line_key > ? ORDER BY line_key LIMIT 1", (after,)):
+            agent = rows[0][0].partition("#")[0]
+            yield agent
+            after = f"{agent}$"  # "$" comes after "#"
+
+    def _line(self, agent: str, until: datetime, most: int) -> Iterator[FollowUp | Run | Unreadable]:
+        first, last = f"{agent}#", f"{agent}#{codec.iso(until)}$"
+        for pk, sk, doc, version, poison in self._read(_LINE, (first, last, codec.epoch_ms(until), most)):
+            yield _due_item(Key(pk, sk), doc, version, poison)
 
     def list_follow_ups(self, owner: str, *, group: str, after: str | None, limit: int) -> Listing:
         """Gives a page of an owner's follow-ups and where the next one starts, or None."""

@@ -9,7 +9,7 @@ from followups.domain.errors import StoreBusy, StoreCorrupt, StoreError, StoreFu
 
 #: "FOLU": says that a SQLite file is ours (https://www.sqlite.org/pragma.html#pragma_application_id).
 APPLICATION_ID = 0x464F4C55
-VERSION = 1
+VERSION = 2
 _BUSY_S = 30.0
 _SCHEMA = f"""
     CREATE TABLE items (
@@ -22,6 +22,18 @@ _SCHEMA = f"""
     CREATE TABLE slots (pk TEXT, sk TEXT, member TEXT, PRIMARY KEY (pk, sk, member)) WITHOUT ROWID;
     CREATE TABLE counters (pk TEXT, sk TEXT, n INTEGER NOT NULL, PRIMARY KEY (pk, sk)) WITHOUT ROWID;
     PRAGMA application_id = {APPLICATION_ID};
+"""
+#: What version 2 added: who waits in line for a start, by agent and then by who may start first, apart from what else needs
+#: a look. One that is to be looked at before its start (it lies beyond 400 days), or is damaged, stands in no line.
+_LINE = f"""
+    ALTER TABLE items ADD COLUMN line_key TEXT GENERATED ALWAYS AS (
+        CASE WHEN json_valid(doc) AND json_extract(doc, '$.status') = 'scheduled'
+            AND json_extract(doc, '$.wake_at_text') >= json_extract(doc, '$.start_at')
+        THEN json_extract(doc, '$.agent') || '#' || json_extract(doc, '$.start_at') || '#'
+            || json_extract(doc, '$.created_at') || '#' || json_extract(doc, '$.id') END
+    ) VIRTUAL;
+    CREATE INDEX line ON items (line_key, wake_at) WHERE line_key IS NOT NULL;
+    CREATE INDEX looks ON items (wake_at, pk, sk) WHERE wake_at IS NOT NULL AND line_key IS NULL;
     PRAGMA user_version = {VERSION};
 """
 
@@ -47,7 +59,8 @@ def _recognise(db: sqlite3.Connection, path: Path) -> None:
     try:
         # Somebody else may have made it while we waited for the lock.
         if not _is_current(db, path):
-            for statement in _SCHEMA.split(";"):
+            is_ours = db.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
+            for statement in (_LINE if is_ours else _SCHEMA + _LINE).split(";"):
                 db.execute(statement)
         db.execute("COMMIT")
     finally:
@@ -56,7 +69,7 @@ def _recognise(db: sqlite3.Connection, path: Path) -> None:
 
 
 def _is_current(db: sqlite3.Connection, path: Path) -> bool:
-    """Says whether the file is ours and of this version; False for an empty one."""
+    """Says whether the file is ours and of this version; False for an empty one, and for one of an older version."""
     application_id = db.execute("PRAGMA application_id").fetchone()[0]
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if application_id == APPLICATION_ID and version == VERSION:
@@ -66,6 +79,8 @@ def _is_current(db: sqlite3.Connection, path: Path) -> bool:
             f"{path} was written by a newer Followups (store version {version}, this one reads {VERSION}); "
             "install the newer one. The file was not touched."
         )
+    if application_id == APPLICATION_ID and version > 0:
+        return False
     if application_id != 0 or version != 0 or db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
         raise StoreCorrupt(f"{path} is a database, but not a Followups store; the file was not touched")
     return False
