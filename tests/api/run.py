@@ -49,10 +49,10 @@ def served(laptop: Laptop, log: Path) -> Iterator[str]:
 
 def stop(process: "subprocess.Popen[bytes]") -> None:
     """Asks the server to end, then not to wait for its agent, then ends it."""
-    for number in (signal.SIGINT, signal.SIGINT, signal.SIGKILL):
-        process.send_signal(number)
+    for ending in (signal.SIGINT, signal.SIGINT, signal.SIGKILL):
+        process.send_signal(ending)
         try:
-            process.wait(_PATIENCE_S if number == signal.SIGKILL else 3)
+            process.wait(_PATIENCE_S if ending == signal.SIGKILL else 3)
         except subprocess.TimeoutExpired:
             continue
         return
@@ -118,8 +118,8 @@ def number(name: str, usual: int) -> int:
 
 def main() -> int:
     # Whoever ends this ends the server too.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit(143))
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, lambda *_: sys.exit(143))
     seed, examples = number("SEED", 1), number("EXAMPLES", 20)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="followups-api-") as name:
