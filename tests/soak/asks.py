@@ -41,8 +41,8 @@ class Loopback:
 class Asks:
     """What is asked, and what was answered.
 
-    `agents` are names and how often each is named, `transports` gives the APIs that there are just now, and `command` creates
-    by the command line: it gives the new follow-up, or None if it was killed.
+    `agents` are names and how often each is named, `transports` gives the APIs that there are just now, and `command`
+    creates by the command line: it gives the new follow-up, or None if it was killed.
     """
 
     def __init__(

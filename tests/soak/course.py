@@ -225,11 +225,12 @@ class Course:
         audited = audit(self.part.store, datetime.now(UTC) + shift, global_cap=self.part.global_cap)
         found = [(f"{it.key.pk} {it.key.sk}", it.says) for it in audited.findings if it.weight is Weight.BROKEN]
         found += [("followups audit", said) for said in self.part.audit_by_command()]
+        agents = {it.name: it for it in self.part.store.agents()}
         follow_ups, runs, slots = self.part.found()
         self.oddities += [*self.asks.oddities, *self.fleet.oddities]
         return Evidence(
             accepted={key: frozenset(names) for key, names in self.asks.accepted.items()}, cancelled=self.asks.cancelled,
-            follow_ups=follow_ups, runs=runs, agents={it.name: it for it in self.part.store.agents()}, global_cap=self.part.global_cap,
+            follow_ups=follow_ups, runs=runs, agents=agents, global_cap=self.part.global_cap,
             marks=marks.read(self.part.marks), mails=self.part.mails(), slots=slots, due=left,
             findings=found,
             sender_kills=sum(self.fleet.kills[kind] for kind in self.part.senders),
