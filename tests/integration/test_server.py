@@ -19,7 +19,7 @@ from tests.support.contract import check_answer
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     handler = bootstrap.laptop_api(tmp_path_factory.mktemp("laptop"), LaptopConfig(timezone="UTC"))
     made = ApiServer(0, handler, user=bootstrap.laptop_user(), now=SystemClock().now)
-    threading.Thread(target=made.serve_forever, daemon=True).start()
+    threading.Thread(target=made.serve_forever, args=(0.02,), daemon=True).start()
     yield made
     made.shutdown()
     made.server_close()
@@ -51,6 +51,7 @@ def say(server: ApiServer, request: bytes) -> tuple[int, dict[str, str], Any]:
         ("BREW /v1/follow-ups", "Host: localhost", 405, "method_not_allowed"),
         ("OPTIONS *", "Host: localhost", 404, "not_found"),
         ("GET /%zz", "Host: localhost", 404, "not_found"),
+        ("GET http://[/", "Host: localhost", 404, "not_found"),
     ],
 )
 def test_a_refusal_is_one_that_the_document_promises(
@@ -72,7 +73,6 @@ def test_a_refusal_is_one_that_the_document_promises(
         (b"GET /" + b"a" * 70_000 + b" HTTP/1.1\n\n", 414),
         (b"GET / HTTP/1.1\n" + b"a: b\n" * 200 + b"\n", 431),
         (b"GET / HTTP/1.1\na: " + b"b" * 70_000 + b"\n\n", 431),
-        (b"GET http://[/ HTTP/1.1\nHost: localhost\n\n", 400),
     ],
     ids=lambda it: str(it)[:30],
 )

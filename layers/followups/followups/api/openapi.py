@@ -21,7 +21,7 @@ Followups runs AI agents later: say once what is to be done and when, and a repo
 Every refusal of ours is `application/problem+json` (RFC 9457) with a stable `code`. An unknown path is 404 `not_found`, a
 method that a path does not take 405 `method_not_allowed` with `Allow`. On AWS, API Gateway stands in front: what it refuses
 itself has `{"message": …}` instead, and an unknown path or method is its 404. On a laptop the API answers its own user
-only, without credentials; others, and web pages, get 403 `forbidden`.
+only, without credentials; others, and web pages, get 403 `forbidden`, and what is no HTTP request `invalid_request`.
 
 An agent that calls from within its run sends `Followups-Run-Token`. It speaks on its run's account then, and may do less.
 """

@@ -86,14 +86,9 @@ class _Request(BaseHTTPRequestHandler):
             detail = "send a body of at most 64 KB, with its Content-Length"
             self._refuse(HttpProblem(413, "payload_too_large", detail))
             return
-        try:
-            event = events.request(
-                self.command, self.path, user=self.server.user, headers=_headers(self), body=body or None,
-                at=self.server.now(),
-            )  # fmt: skip
-        except ValueError:
-            self.send_error(400, "the address cannot be read")
-            return
+        event = events.request(
+            self.command, self.path, user=self.server.user, headers=_headers(self), body=body or None, at=self.server.now()
+        )
         result = self.server.api(event, events.LocalContext())
         self._answer(result["statusCode"], result["headers"], result["body"].encode())
 
