@@ -139,7 +139,9 @@ def test_a_wrong_environment_fails_at_the_cold_start_and_names_the_variable(stac
         stack.load("sweeper", FOLLOWUPS_GLOBAL_CAP="abc")
 
 
-@pytest.mark.parametrize(("name", "status"), [("create", 201), ("list", 200), ("list_agents", 200), ("healthz", 200)])
+@pytest.mark.parametrize(
+    ("name", "status"), [("create", 201), ("list", 200), ("list_agents", 200), ("healthz", 200), ("openapi", 200)]
+)
 def test_the_event_files_are_answered(stack: Stack, name: str, status: int) -> None:
     event = json.loads((EVENTS / f"api/{name}.json").read_text(encoding="utf-8"))
     answer = stack.load("api")(event, LocalContext())
