@@ -193,3 +193,16 @@ def test_a_repaired_follow_up_is_due_at_its_time_again(books: Books) -> None:
     books.mend(books.look())
     assert [it.key for it in store.due(WAITS.due_at)] == [WAITS.key]
     assert list(store.due(WAITS.due_at - timedelta(milliseconds=1))) == []
+
+
+def test_one_that_was_resumed_long_after_its_time_has_to_be_seen_first(books: Books) -> None:
+    books.store.commit(Add(follow_up(due_at=later(days=-3), updated_at=NOON)))
+    assert books.look(NOON + timedelta(minutes=15)).findings == ()
+    assert books.only("overdue", NOON + timedelta(minutes=16)).since == NOON
+
+
+def test_a_report_that_failed_is_history_after_some_days(books: Books) -> None:
+    failed = sent(ENDED, report_status=ReportStatus.FAILED, expires_at=later(days=91))
+    books.store.commit(Add(ENDED), Add(failed))
+    assert books.only("report_failed", later(days=4)).since == later(days=1)
+    assert books.look(later(days=4, seconds=1)).findings == ()

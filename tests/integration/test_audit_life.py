@@ -2,10 +2,12 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from followups.domain import ids
 from followups.domain.contract import AgentCall, Done, Pending
 from followups.domain.editing import Patch
 from followups.domain.entities import FollowUp, Run
@@ -38,11 +40,25 @@ class Mail:
         return f"mail {run.id}"
 
 
+class Dice:
+    """A Chance that gives the same each time."""
+
+    def __init__(self, seed: int) -> None:
+        self._rng = random.Random(seed)
+
+    def new_id(self) -> str:
+        return ids.encode_id(self._rng.randbytes(17))
+
+    def luck(self) -> float:
+        return self._rng.random()
+
+
 class Life:
     """Somebody who does all that can be done, at random, and a world that does its part each minute."""
 
     def __init__(self, bench: Bench, seed: int) -> None:
         self.bench, self.rng = bench, random.Random(seed)
+        bench.world = replace(bench.world, chance=Dice(seed))
         self.made: list[FollowUp] = []
         self.live: list[RunToken] = []
         self.waiting: set[str] = set()
@@ -134,7 +150,7 @@ class Life:
                 raise AgentUncertain("the line went dead")
             case 1 | 2:
                 self.live.append(token)
-                return Pending(handle="there", poll_after=timedelta(minutes=1))
+                return Pending(handle="there", poll_after=timedelta(seconds=self.rng.choice((1, 60))))
             case 3:
                 return Done(outcome=Outcome.FAILED, summary="no")
             case 4:
