@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from followups.local.runtime import Parts
 
 #: On a laptop a tick is cheap: nothing is claimed ahead, and who is refused looks again soon.
-_LAPTOP_LIMITS = Limits(look_ahead=timedelta(0), blocked_s=(1.0, 5.0))
+_LAPTOP_LIMITS = Limits(look_ahead=timedelta(0), blocked_s=(1.0, 5.0), claims_at_once=0, reports_at_once=50)
 DEFAULT_SENDER = "followups@localhost"
 #: Words that a function logs as errors: they pass at every log level.
 _ERRORS = frozenset({"bug", "store_error", "bad_message", "broken_promises", "mail_failed"})
@@ -140,7 +140,8 @@ def lambda_sweeper() -> Handler:
     settings = SweeperSettings.load(config.environment())
     queue = _sqs(settings.start_queue_url, settings.report_queue_url)
     limits = Limits(global_cap=settings.global_cap, look_ahead=timedelta(seconds=settings.look_ahead_seconds))
-    return sweeper(_aws_world(settings.table, settings.shards, queue, limits), log=_json_log("sweeper"))
+    world = _aws_world(settings.table, settings.shards, queue, limits)
+    return sweeper(world, log=_json_log("sweeper"), again=timedelta(seconds=5))
 
 
 def lambda_runner() -> Handler:

@@ -28,7 +28,7 @@ def end_abandoned(world: World) -> Swept:
             old = _holder_of(world, member)
             if old and old.handle is None and old.lease_holder and world.leases.surely_over(old.lease_holder, old.run_id):
                 guarded(world, old, facts, partial(end_lease, world, old, at, outgoing, facts))
-        for item in world.store.due(at + _CLAIM_LOOK):
+        for item in world.store.due(at + _CLAIM_LOOK, line=0):
             if isinstance(item, FollowUp) and item.status is Status.CLAIMED and _is_orphan(world, item):
                 guarded(world, item, facts, partial(_return_claim, world, item, at, facts))
     finally:

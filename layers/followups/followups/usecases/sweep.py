@@ -1,23 +1,27 @@
 """The sweep: one look at everything that needs one. Any number of sweeps at once is harmless."""
 
 import math
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
 
-from followups.domain import claims, delivery, ids, retry, runs
+from followups.domain import claims, delivery, retry, runs
 from followups.domain.changes import SetAside
 from followups.domain.entities import FollowUp, Run, Unreadable
 from followups.domain.errors import Conflict, QueueError, StoreError, UnreadableItem
 from followups.domain.messages import Message
 from followups.domain.moves import advance, advance_report
 from followups.domain.status import ReportStatus, Status
+from followups.usecases.line import Line
 from followups.usecases.world import World
 
 #: What a sweep counted, by word: claimed, resent, polled, given_up, lease_over, reports, held, waiting, raced, poisoned …
+#: Of those who wait in line, or are held there, it has seen at least so many.
 Swept = Counter[str]
 _BATCH = 10
+#: Time that a sweep keeps back for those whose turn it is and for the messages that wait.
+_RESERVE = timedelta(seconds=10)
 
 
 class Outgoing:
@@ -44,21 +48,24 @@ class Outgoing:
             self._facts["unsent"] += len(batch)
 
 
-def sweep(world: World) -> Swept:
+def sweep(world: World, *, remaining: timedelta = timedelta(hours=1)) -> Swept:
     """Claims what is due, sends again what was not picked up, ends what broke off, sends what was not reported.
 
-    Gives what it did, counted. Raises StoreError if the store cannot be read; one bad item never stops it.
+    `remaining` is the time until this process is killed: what it does not come to, the next sweep does. Gives what it
+    did, counted. Raises StoreError if the store cannot be read; one bad item never stops it.
     """
     at = world.clock.now()
     facts: Swept = Counter()
     outgoing = Outgoing(world, facts)
     stopped = world.control().stopped
-    line: list[FollowUp] = []
+    # One more than can have their turn: then it is known that others wait.
+    line = Line(world.limits.claims_at_once + 2 * world.limits.global_cap + 1)
     horizon = at + max(world.limits.look_ahead, timedelta(seconds=world.limits.blocked_s[1]))
     try:
-        _look_at_all(world, world.store.due(horizon), line, at, stopped, outgoing, facts)
-        chosen = [] if stopped else _next_in_line(world, line)
-        facts["waiting"] += len(line) - len(chosen)
+        items = _in_time(world, world.store.due(horizon, line=line.most), at + remaining - _RESERVE, facts)
+        _look_at_all(world, items, line, at, stopped, outgoing, facts)
+        chosen = [] if stopped else line.next(world)
+        facts["waiting"] += line.length - len(chosen)
         for item in chosen:
             guarded(world, item, facts, partial(_claim, world, item, at, outgoing, facts))
     finally:
@@ -67,16 +74,35 @@ def sweep(world: World) -> Swept:
     return +facts
 
 
+def _in_time(
+    world: World, items: Iterable[FollowUp | Run | Unreadable], end: datetime, facts: Swept
+) -> Iterator[FollowUp | Run | Unreadable]:
+    """Gives the items until the time is over. Nothing is lost by it: what was not looked at is as due as before."""
+    for item in items:
+        yield item
+        if world.clock.now() >= end:
+            facts["cut_off"] += 1
+            return
+
+
 def _look_at_all(
-    world: World, items: Iterable[FollowUp | Run | Unreadable], line: list[FollowUp], at: datetime, stopped: bool,
+    world: World, items: Iterable[FollowUp | Run | Unreadable], line: Line, at: datetime, stopped: bool,
     outgoing: Outgoing, facts: Swept,
 ) -> None:  # fmt: skip
-    """Looks at each item, all pages; who was refused goes to the line."""
+    """Looks at each item, all pages; who was refused, or is one of too many at once, goes to the line."""
+    soon = at + world.limits.look_ahead
     for item in items:
-        if isinstance(item, FollowUp) and item.status is Status.SCHEDULED and item.blocked_reason is not None:
-            line.append(item)
+        crowded = not stopped and facts["claimed"] >= world.limits.claims_at_once
+        if isinstance(item, FollowUp) and _waits(item, soon, crowded):
+            line.add(item)
         else:
             guarded(world, item, facts, partial(_look, world, item, at, stopped, outgoing, facts))
+
+
+def _waits(item: FollowUp, soon: datetime, crowded: bool) -> bool:
+    if item.status is not Status.SCHEDULED or item.wake_at is None:
+        return False
+    return item.blocked_reason is not None or (crowded and max(item.wake_at, item.start_at) <= soon)
 
 
 def claim_now(world: World, old: FollowUp) -> FollowUp:
@@ -224,6 +250,9 @@ def end_lease(world: World, item: FollowUp, at: datetime, outgoing: Outgoing, fa
 
 
 def _look_at_report(world: World, item: Run, at: datetime, outgoing: Outgoing, facts: Swept) -> None:
+    if facts["reports"] >= world.limits.reports_at_once:
+        facts["reports_waiting"] += 1
+        return
     write_id = world.chance.new_id()
     if item.report_status is ReportStatus.SENDING:
         why = "whether the last try was sent is unknown: no answer was stored"
@@ -233,35 +262,6 @@ def _look_at_report(world: World, item: Run, at: datetime, outgoing: Outgoing, f
     world.store.commit(delivery.queued(item, at=at, write_id=write_id))
     facts["reports"] += 1
     outgoing.add(Message("report", item.owner, item.follow_up_id, item.fence))
-
-
-def _next_in_line(world: World, line: Iterable[FollowUp]) -> list[FollowUp]:
-    """Gives those of the refused whose turn it is: the oldest of each agent that has a slot free, and of all.
-
-    Twice the cap of each, so that a slot that falls free before the next tick finds somebody waiting at the queue.
-    """
-    by_agent: dict[str, list[FollowUp]] = defaultdict(list)
-    for item in line:
-        by_agent[item.agent].append(item)
-    if not by_agent:
-        return []
-    chosen: list[FollowUp] = []
-    for name, waiting in by_agent.items():
-        try:
-            agent = world.agent(name)
-        except UnreadableItem:
-            agent = None  # The runner says so in the run's report.
-        cap = agent.max_concurrency if agent else 1
-        if len(world.store.slots(ids.agent_slots_key(name))) < cap:
-            chosen += sorted(waiting, key=_place)[: 2 * cap]
-    cap = world.limits.global_cap
-    if len(world.store.slots(ids.ALL_SLOTS_KEY)) >= cap:
-        return []
-    return sorted(chosen, key=_place)[: 2 * cap]
-
-
-def _place(item: FollowUp) -> tuple[datetime, datetime]:
-    return item.start_at, item.created_at
 
 
 def _delay(start_at: datetime, at: datetime) -> int:

@@ -21,6 +21,10 @@ class Limits:
     look_ahead: timedelta = timedelta(seconds=120)
     #: Whether the queue outlives the request, so that what is due soon is claimed at its creation.
     claim_at_birth: bool = False
+    #: Follow-ups that one sweep claims as they come; those beyond stand in line for a free slot, as the refused do.
+    claims_at_once: int = 200
+    #: Reports that one sweep puts on the queue again.
+    reports_at_once: int = 500
     #: Shortest and longest time in seconds that a refused claim waits before it is looked at again.
     blocked_s: tuple[float, float] = (10.0, 60.0)
     #: Time that a runner keeps back for storing the result.
