@@ -92,11 +92,11 @@ class Agents:
         process.wait(rest // 4)
         outcome = Outcome.FAILED if rng.random() < nature.fails else Outcome.SUCCEEDED
         if rng.random() < nature.lingers:
-            self._linger(life, rng.randrange(20 * MINUTE))
+            self._linger(life, rng.choice((0, rng.randrange(20 * MINUTE))))
         life.answer = Done(outcome=outcome, summary=f"{outcome} after {rest} ms", report="at length")
 
     def _linger(self, life: Life, after: int) -> None:
-        """What an agent left behind asks once more, when its run has long ended: perhaps another one is live then."""
+        """What an agent left behind asks once more: while its run ends, or long after, when perhaps another one is live."""
 
         def ask(process: Process) -> None:
             process.wait(after)
