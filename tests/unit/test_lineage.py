@@ -27,25 +27,6 @@ def test_a_token_is_read_with_either_key() -> None:
         read_run_token(sign_run(RUN, OLD), [NEW])
 
 
-@given(st.integers(0, 10_000), st.characters(codec="ascii"))
-def test_a_token_of_which_one_character_was_changed_is_refused(where: int, character: str) -> None:
-    token = sign_run(RUN, NEW)
-    where %= len(token)
-    forged = token[:where] + character + token[where + 1 :]
-    try:
-        assert read_run_token(forged, [NEW]) == RUN
-    except Refused:
-        return
-    # base64 leaves some bits of a last character unused: such a token says the same, and was signed.
-    assert forged == token or where in (len(token) - 1, token.rindex(".") - 1)
-
-
-@given(st.text())
-def test_no_text_is_a_token_by_chance(text: str) -> None:
-    with pytest.raises(Refused):
-        read_run_token(text, [NEW])
-
-
 def test_only_a_live_run_has_children_and_only_two_generations() -> None:
     live = follow_up(Status.RUNNING)
     assert lineage.descend(live, RUN).depth == 1
@@ -73,11 +54,6 @@ def test_a_message_reads_back() -> None:
 def test_another_message_is_dropped(change: dict[str, object]) -> None:
     body = json.loads(Message("start", "me", "a" * 26, 3).to_json())
     assert read_message(json.dumps(body | change)) is None
-
-
-@given(st.one_of(st.text(), st.recursive(st.none() | st.integers(), st.lists).map(json.dumps)))
-def test_no_body_crashes_the_reader(body: str) -> None:
-    assert read_message(body) is None
 
 
 def test_names_lead_back() -> None:

@@ -63,7 +63,7 @@ def test_events_88_four_ticks_at_once_claim_each_once(bench: Bench) -> None:
     together = Barrier(4)
 
     def tick(number: int) -> int:
-        together.wait(timeout=20)
+        together.wait(timeout=60)
         return int(sweeper(worlds[number])({}, CONTEXT).get("claimed", 0))
 
     with ThreadPoolExecutor(4) as pool:
