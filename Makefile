@@ -4,7 +4,7 @@
 # Nothing is installed outside this folder.
 
 .POSIX:
-.PHONY: help setup demo simulate mutants test test-api check bench build clean
+.PHONY: help setup demo simulate mutants test races test-api check bench build clean
 
 PYTHON =
 ARGS =
@@ -30,6 +30,9 @@ check: .venv/.done .tools/sam/.done ## lint, format, types and the template
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 	@$(SAM) validate --lint
+
+races: .venv/.done .tools/ministack/.done ## let 32 claim the same at once, in 200 rounds, on SQLite and ministack
+	@.venv/bin/python -m pytest tests/integration/test_store_races.py -m "slow or not slow" -n 2 $(ARGS)
 
 test-api: .venv/.done .tools/schemathesis/.done ## ask the API all that its OpenAPI document says; SEED=2, EXAMPLES=60
 	@SEED="$(SEED)" EXAMPLES="$(EXAMPLES)" .venv/bin/python -m tests.api.run
