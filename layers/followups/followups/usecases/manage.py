@@ -90,6 +90,9 @@ def create(world: World, asker: Asker, request: Request, *, idempotency_key: str
     if old is not None:
         # Its time in the history is over, and the store has not forgotten it yet: the key is free again.
         new = replace(new, version=old.version + 1, fence=old.fence)
+    elif idempotency_key and (left := world.store.runs(asker.owner, follow_up_id, limit=1)):
+        # It has forgotten the follow-up but not its runs: a fence that came again could not store its result.
+        new = replace(new, fence=left[0].fence)
     try:
         world.store.commit(Swap(old, new) if old else Add(new), *conditions)
     except Conflict as conflict:
