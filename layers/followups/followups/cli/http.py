@@ -19,6 +19,13 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         return None
 
 
+class _Object(dict[str, Any]):
+    """An answer's object. What a command asks of it and it lacks tells that something else answered."""
+
+    def __missing__(self, name: str) -> Any:
+        raise Unreachable(f"the answer has no {name!r}: it is of no Followups, or of one of another version")
+
+
 class Http:
     """Speaks to an installation's HTTP API, waiting `timeout_s` for each part of an answer."""
 
@@ -67,7 +74,7 @@ class Http:
 
 def _object(raw: bytes) -> dict[str, Any] | None:
     try:
-        body = json.loads(raw)
+        body = json.loads(raw, object_hook=_Object)
     except (ValueError, RecursionError):
         return None
     return body if isinstance(body, dict) else None
