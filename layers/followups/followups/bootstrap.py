@@ -46,12 +46,15 @@ def laptop_store(home: Path) -> Ledger:
     return SQLiteStore(home / "followups.db")
 
 
-def laptop_api(home: Path, settings: LaptopConfig) -> Handler:
-    """Gives the API's handler over the laptop's store, for the command line and for `followups dev`."""
+def laptop_api(home: Path, settings: LaptopConfig, *, store: Store | None = None) -> Handler:
+    """Gives the API's handler over the laptop's store, for the command line and for `followups dev`.
+
+    Who has opened the store already gives it: writers of one store stand in one line, those of two get in each other's way.
+    """
     from followups.api.app import api
     from followups.api.service import Service
 
-    world = _laptop_world(laptop_store(home), NoQueue(), NoLeases(), settings, SystemClock())
+    world = _laptop_world(store or laptop_store(home), NoQueue(), NoLeases(), settings, SystemClock())
     service = Service(
         world=world, secrets=(secret_file(home / "secret"),), default_timezone=settings.timezone, allow_commands=True
     )

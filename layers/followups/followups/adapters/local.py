@@ -45,6 +45,8 @@ class MemoryQueue:
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Message]] = []
+        #: Those in the heap: what waits already need not wait twice, however often it is sent again.
+        self._waiting: set[Message] = set()
         self._order = itertools.count()
         self._changed = threading.Condition()
         self._taken = 0
@@ -54,6 +56,9 @@ class MemoryQueue:
         now = time.monotonic()
         with self._changed:
             for message, delay_s in messages:
+                if message in self._waiting:
+                    continue
+                self._waiting.add(message)
                 heapq.heappush(self._heap, (now + delay_s, next(self._order), message))
             self._changed.notify_all()
 
@@ -65,7 +70,9 @@ class MemoryQueue:
                 wait = self._heap[0][0] - time.monotonic() if self._heap else None
                 if wait is not None and wait <= 0:
                     self._taken += 1
-                    return heapq.heappop(self._heap)[2]
+                    message = heapq.heappop(self._heap)[2]
+                    self._waiting.discard(message)
+                    return message
                 self._changed.wait(wait)
             return None
 
@@ -91,6 +98,7 @@ class MemoryQueue:
             self._closed = True
             left = [message for _, _, message in sorted(self._heap)]
             self._heap.clear()
+            self._waiting.clear()
             self._changed.notify_all()
             return left
 

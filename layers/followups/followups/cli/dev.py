@@ -2,7 +2,6 @@
 
 import sys
 import threading
-from datetime import timedelta
 
 import click
 
@@ -13,8 +12,6 @@ from followups.cli.shell import Session, with_session
 from followups.domain.errors import StoreError
 from followups.local.runtime import Runtime
 from followups.local.server import HOST, ApiServer
-
-_TICK = timedelta(seconds=1)
 
 
 @click.command("dev")
@@ -28,14 +25,14 @@ def dev_(session: Session, port: int) -> None:
     env, settings, clock = session.environment, session.settings, SystemClock()
     store = bootstrap.laptop_store(env.home)
     parts = bootstrap.laptop_parts(env, settings, store=store, clock=clock)
-    api = bootstrap.laptop_api(env.home, settings)
+    api = bootstrap.laptop_api(env.home, settings, store=store)
     end_on_signals()
     with Runtime(parts, on_run=lambda run: print_run(session, run)) as runtime:
         server = ApiServer(port, api, user=bootstrap.laptop_user(), now=clock.now)
         threading.Thread(target=server.serve_forever, daemon=True, name="followups-http").start()
         session.say(f"Followups at http://{HOST}:{server.server_address[1]}, a tick each second. Ctrl-C ends.")
         try:
-            _tick_for_ever(runtime, clock)
+            _tick_for_ever(runtime)
         except KeyboardInterrupt:
             session.say("")
             end_quietly(session, runtime)
@@ -45,7 +42,7 @@ def dev_(session: Session, port: int) -> None:
     session.say("Ended; what is scheduled waits in the store.")
 
 
-def _tick_for_ever(runtime: Runtime, clock: SystemClock) -> None:
+def _tick_for_ever(runtime: Runtime) -> None:
     trouble = ""
     while True:
         try:
@@ -58,4 +55,4 @@ def _tick_for_ever(runtime: Runtime, clock: SystemClock) -> None:
             if str(error) != trouble:
                 sys.stderr.write(f"followups: {error}; trying on\n")
             trouble = str(error)
-        clock.sleep(_TICK)
+        runtime.rest()

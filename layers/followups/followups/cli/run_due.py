@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from followups.local.runtime import Parts, Runtime
 
 _PAUSE_S = 0.2
-_TICK_S = 1.0
 #: With more than that, times before and after it would be none of the calendar.
 _FURTHEST = timedelta(days=36_525)
 
@@ -69,8 +68,8 @@ def print_run(session: Session, run: Run) -> None:
 
 
 def _work(session: Session, parts: "Parts") -> list[Run]:
-    from followups.local.due import others_run, work_waiting
-    from followups.local.runtime import Runtime
+    from followups.local.due import is_work_waiting, others_run, work_waiting
+    from followups.local.runtime import SOONEST_TICK_S, Runtime
 
     ran: list[Run] = []
 
@@ -86,15 +85,19 @@ def _work(session: Session, parts: "Parts") -> list[Run]:
                 if claimed:
                     session.say(click.style(f"Running {claimed} …", dim=True))
                 # A slot that falls free is used at once, whatever else still runs.
-                if not runtime.drain(timeout_s=_TICK_S):
+                if not runtime.drain(timeout_s=SOONEST_TICK_S):
+                    runtime.rest()
                     continue
                 # What waits behind another process's run is that process's to go on with: it looks when its run ends.
-                waiting = work_waiting(parts.world)
+                waiting = is_work_waiting(parts.world)
                 if waiting and others_run(parts.world):
-                    session.say(f"{waiting} due, behind runs of another process; it goes on with them when those end.")
-                if not waiting or others_run(parts.world):
+                    count = work_waiting(parts.world)
+                    session.say(f"{count} due, behind runs of another process; it goes on with them when those end.")
                     break
-                parts.world.clock.sleep(timedelta(seconds=_PAUSE_S))
+                if not waiting:
+                    break
+                if not claimed:
+                    parts.world.clock.sleep(timedelta(seconds=_PAUSE_S))
         except KeyboardInterrupt:
             end_quietly(session, runtime)
             raise

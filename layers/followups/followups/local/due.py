@@ -1,5 +1,6 @@
 """Cheap questions about what waits, for `run-due`."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 from followups.domain import ids
@@ -22,15 +23,21 @@ def something_to_do(store: Store, clock: Clock) -> bool:
     return bool(store.slots(ids.ALL_SLOTS_KEY))
 
 
+def is_work_waiting(world: World) -> bool:
+    """Says whether a follow-up may start and waits for its turn. Cheap, however many do."""
+    return any(_waiting(world, line=1))
+
+
 def work_waiting(world: World) -> int:
-    """Gives how many follow-ups may start and wait for their turn."""
-    if world.control().stopped:
-        return 0
+    """Gives how many follow-ups may start and wait for their turn. Looks at all of them."""
+    return sum(_waiting(world, line=None))
+
+
+def _waiting(world: World, *, line: int | None) -> Iterator[bool]:
     now = world.clock.now()
-    return sum(
-        isinstance(item, FollowUp) and item.status is Status.SCHEDULED and item.start_at <= now
-        for item in world.store.due(now + timedelta(seconds=world.limits.blocked_s[1]))
-    )
+    until = now + timedelta(seconds=world.limits.blocked_s[1])
+    for item in () if world.control().stopped else world.store.due(until, line=line):
+        yield isinstance(item, FollowUp) and item.status is Status.SCHEDULED and item.start_at <= now
 
 
 def others_run(world: World) -> bool:

@@ -3,6 +3,7 @@
 import contextlib
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,10 @@ from followups.usecases.world import World
 
 #: Told of each run that ended.
 OnRun = Callable[[Run], None]
+#: Reports sent at once, so that they keep up with the runs.
+_REPORTERS = 3
+#: Shortest and longest time between two ticks, in seconds.
+SOONEST_TICK_S, TICK_S = 0.05, 1.0
 
 
 class LocalQueue:
@@ -52,13 +57,15 @@ class Parts:
 class Runtime:
     """Runs what is due. Use it as a context manager; leaving it gives back what was claimed and not started."""
 
-    def __init__(self, parts: Parts, *, on_run: OnRun) -> None:
+    def __init__(self, parts: Parts, *, on_run: OnRun, tick_s: float = TICK_S) -> None:
         self._parts = parts
         self._on_run = on_run
+        self._tick_s = tick_s
         # Two more than the cap: who is refused for want of a slot must find a worker that tells him so.
         count = parts.world.limits.global_cap + 2
         self._workers = [self._thread(parts.queue.starts, parts.runner) for _ in range(count)]
-        self._workers.append(self._thread(parts.queue.reports, parts.reporter))
+        self._workers += [self._thread(parts.queue.reports, parts.reporter) for _ in range(_REPORTERS)]
+        self._ended = threading.Event()
 
     def __enter__(self) -> "Runtime":
         for worker in self._workers:
@@ -83,6 +90,12 @@ class Runtime:
         if facts["poisoned"]:
             sys.stderr.write(f"followups: {facts['poisoned']} stored items could not be handled and were set aside\n")
         return facts
+
+    def rest(self) -> None:
+        """Waits until it is time for the next tick: a second, or less if a run ends, for its slot is somebody's turn."""
+        time.sleep(SOONEST_TICK_S)
+        self._ended.wait(self._tick_s - SOONEST_TICK_S)
+        self._ended.clear()
 
     def drain(self, timeout_s: float | None = None) -> bool:
         """Waits until every message was handled, reports included, or for the timeout; says whether it is so."""
@@ -119,6 +132,7 @@ class Runtime:
             sys.stderr.write(f"followups: {error}\n")
             return
         if run is not None:
+            self._ended.set()
             # Who prints may have lost his reader, or have a terminal that cannot show it; the worker must live on.
             with contextlib.suppress(OSError, ValueError):
                 self._on_run(run)

@@ -1,0 +1,113 @@
+"""The laptop's engine when there is more to do than at once: a slot that falls free is used, and nothing piles up."""
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from followups import bootstrap
+from followups.adapters.local import MemoryQueue, SystemClock
+from followups.cli.client import Client, InProcess
+from followups.config import LaptopConfig, LaptopEnvironment
+from followups.domain.messages import Message
+from followups.domain.status import Status
+from followups.local import due
+from followups.local.runtime import Parts, Runtime
+from followups.ports import Store
+from tests.support import bulk
+from tests.support.things import fresh
+
+ME = "me"
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> Iterator[Parts]:
+    yield _parts(tmp_path, bootstrap.laptop_store(tmp_path))
+
+
+def _parts(home: Path, store: Store) -> Parts:
+    settings = LaptopConfig(timezone="UTC", cap=2)
+    return bootstrap.laptop_parts(LaptopEnvironment(home=home), settings, store=store, clock=SystemClock())
+
+
+def _line(store: Store, count: int) -> list[str]:
+    past = datetime.now(UTC) - timedelta(hours=1)
+    return bulk.write(store, count, owner=ME, kind=_check, due=past, seed=1, batch=100)
+
+
+def _check(_number: int) -> tuple[str, str]:
+    return "@checklist", "disk / < 99%"
+
+
+def test_a_slot_that_falls_free_is_used_before_the_next_tick_is_due(parts: Parts) -> None:
+    """Twenty runs, two at once: with its ticks only, each half a minute, they would take minutes."""
+    ids_ = _line(parts.world.store, 20)
+    ended: list[str] = []
+    start = time.monotonic()
+    with Runtime(parts, on_run=lambda run: ended.append(run.follow_up_id), tick_s=30) as runtime:
+        while len(ended) < len(ids_) and time.monotonic() < start + 30:
+            runtime.tick()
+            runtime.rest()
+        assert runtime.drain(timeout_s=30)
+    assert sorted(ended) == sorted(ids_)
+    assert time.monotonic() - start < 30
+
+
+def test_no_more_wait_in_memory_than_can_have_their_turn(parts: Parts) -> None:
+    ids_ = _line(parts.world.store, 200)
+    assert Runtime(parts, on_run=lambda _run: None).tick()["claimed"] == 4
+    assert len(parts.queue.starts.close()) == 4
+    found = [parts.world.follow_up(ME, it) for it in ids_]
+    assert [it.status for it in found if it] == [Status.CLAIMED] * 4 + [Status.SCHEDULED] * 196
+
+
+def test_a_message_that_waits_already_does_not_wait_twice() -> None:
+    queue, message = MemoryQueue(), Message("start", ME, fresh(), 1)
+    for _ in range(3):
+        queue.send([(message, 0), (message, 0)])
+    assert queue.take() == message
+    queue.send([(message, 0)])
+    assert queue.close() == [message], "one that was taken may be sent again"
+
+
+class _Counting:
+    """A store that counts what it is asked for."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.commits = self.given = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def commit(self, *changes: Any) -> None:
+        self.commits += 1
+        self._store.commit(*changes)
+
+    def due(self, until: datetime, *, line: int | None = None) -> Iterator[Any]:
+        for it in self._store.due(until, line=line):
+            self.given += 1
+            yield it
+
+
+def test_a_tick_reads_the_beginning_of_a_long_line_only(tmp_path: Path) -> None:
+    store = _Counting(bootstrap.laptop_store(tmp_path))
+    _line(store, 500)
+    parts = _parts(tmp_path, store)
+    Runtime(parts, on_run=lambda _run: None).tick()
+    assert due.something_to_do(store, SystemClock())
+    assert due.is_work_waiting(parts.world)
+    assert store.given < 20
+    assert due.work_waiting(parts.world) == 496
+
+
+def test_the_api_writes_through_the_store_that_it_is_given(tmp_path: Path) -> None:
+    """Two stores on one file do not stand in one line: the API's requests would wait for all of the engine's."""
+    store = _Counting(bootstrap.laptop_store(tmp_path))
+    handler = bootstrap.laptop_api(tmp_path, LaptopConfig(timezone="UTC"), store=store)
+    client = Client(InProcess(handler, ME, SystemClock().now), None)
+    client.create({"agent": "@checklist", "task": "Task", "message": "disk / < 99%", "due": "7d"}, None)
+    assert store.commits == 1
