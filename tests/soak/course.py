@@ -122,12 +122,8 @@ class Course:
         self._begin(timedelta(0))
         luck = random.Random(f"{self.seed} recurring")
         for number in range(_RECURRING):
-            body = {
-                "agent": self.asks.agent(luck),
-                "task": f"Every day {number}",
-                "due": "daily",
-                "timezone": "UTC",
-            }
+            agent = self.asks.agent(luck)
+            body = {"agent": agent, "task": f"Every day {number}", "due": "daily", "timezone": "UTC"}
             self._until(lambda: bool(self.part.transports()), 30)
             self.asks.create(luck, body, f"{self.seed}-daily-{number}")
         self.asks.start()
@@ -231,9 +227,8 @@ class Course:
         return Evidence(
             accepted={key: frozenset(names) for key, names in self.asks.accepted.items()}, cancelled=self.asks.cancelled,
             follow_ups=follow_ups, runs=runs, agents=agents, global_cap=self.part.global_cap,
-            marks=marks.read(self.part.marks), mails=self.part.mails(), slots=slots, due=left,
-            findings=found,
-            sender_kills=sum(self.fleet.kills[kind] for kind in self.part.senders),
+            marks=marks.read(self.part.marks), mails=self.part.mails(), slots=slots, due=left, findings=found,
+            sender_kills=sum(self.fleet.kills[it] + self.fleet.ends[f"{it}, out of time"] for it in self.part.senders),
         )  # fmt: skip
 
 

@@ -116,7 +116,7 @@ class Fleet:
         if member.killed and code == -signal.SIGKILL:
             return
         if code in member.may_end:
-            self.ends[member.kind] += 1
+            self.ends[member.kind if code >= 0 else f"{member.kind}, out of time"] += 1
             if code < 0 and member.process is not None:
                 marks.write(self.marks, "killed", "-", member.kind, member.process.pid)
         elif not member.killed:
