@@ -14,7 +14,6 @@ from followups.domain.findings import Notice
 from followups.domain.report import compose
 
 
-
 class _Headers(HeaderRegistry):
     """Makes a class for each header once, where the library makes one for each mail: a quarter of a mail's time."""
 
