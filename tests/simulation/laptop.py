@@ -116,6 +116,7 @@ class Host:
 class LaptopStack(Stack):
     """Everything on a laptop, for one seed."""
 
+    again = None
     # Its agents are its own processes: there is no line that breaks while they go on.
     impossible = frozenset({("agent", "error"), ("agent", "lost_answer"), ("agent", "broken_line")})
 

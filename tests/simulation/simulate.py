@@ -47,8 +47,9 @@ def simulate(
     heals_at = rng.choice((2 * HOUR, 6 * HOUR, 3 * DAY))
     plan: Plan = draw_plan(rng, heals_at)
     limits = Limits(
-        global_cap=rng.randint(2, 4), claim_at_birth=rng.random() < 0.7, runs_per_hour=rng.choice((0, 0, 5, 20))
-    )
+        global_cap=rng.randint(2, 4), claim_at_birth=rng.random() < 0.7, runs_per_hour=rng.choice((0, 0, 5, 20)),
+        claims_at_once=rng.choice((200, 3)), reports_at_once=rng.choice((500, 2)),
+    )  # fmt: skip
     # The fake is quick; the real adapter, over a DynamoDB that is one, has its share.
     kind = LaptopStack if seed % LAPTOP_EVERY == 1 else Stack
     stack = kind(engine, plan, limits=limits, only=only, skip=skip, dynamodb=seed % DYNAMODB_EVERY == 0)

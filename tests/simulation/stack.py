@@ -88,6 +88,8 @@ class Consumer:
 class Stack:
     """Everything, for one seed. `only` leaves all faults out but these, named as `struck` names them."""
 
+    #: The pause after which a sweep looks once more if somebody waits; as the composition root sets it.
+    again: timedelta | None = timedelta(seconds=5)
     #: What cannot go wrong here, by port and kind.
     impossible: frozenset[tuple[str, str]] = frozenset()
 
@@ -208,7 +210,7 @@ class Stack:
         if kind == "report":
             return reporter(world, ProcessMailer(call), log=log)
         if kind == "tick":
-            return sweeper(world, log=log)
+            return sweeper(world, log=log, again=self.again)
         if kind == "audit":
             limits = {"global_cap": self.limits.global_cap, "runs_per_hour": self.limits.runs_per_hour}
             ledger = ProcessStore(call, self.store)
