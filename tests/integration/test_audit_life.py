@@ -164,12 +164,12 @@ class Life:
             raise kind("so it is")
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 def test_nothing_is_found_in_any_life(bench: Bench, seed: int) -> None:
     hurry(bench.store)
     life = Life(bench, seed)
     done: list[str] = []
-    for _ in range(100):
+    for _ in range(80):
         done.append(life.step())
         found = findings(bench)
         # A report that failed is a promise that the mail broke, and this is its alarm.

@@ -47,11 +47,11 @@ def found(ledger: Any, bench: Bench) -> list[Finding]:
 def test_a_torn_scan_finds_nothing(bench: Bench, seed: int) -> None:
     hurry(bench.store)
     life = Life(bench, seed)
-    for _ in range(120):
+    for _ in range(60):
         before = list(bench.store.everything())
         done = life.step()
         after = list(bench.store.everything())
-        for cut in range(0, len(after) + 1, 1 + len(after) // 12):
+        for cut in range(0, len(after) + 1, 1 + len(after) // 8):
             assert found(Torn(bench, before, after, cut), bench) == [], (done, cut)
 
 

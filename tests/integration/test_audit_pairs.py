@@ -167,6 +167,11 @@ def test_a_line_that_nobody_is_ahead_of_and_that_does_not_move_is_found(books: B
     assert books.only("line_stands_still", later(hours=1, minutes=2)).key == first.key
 
 
+def test_who_is_refused_may_sleep_until_the_next_hour(books: Books) -> None:
+    books.store.commit(Add(blocked(due_at=later(minutes=-30), wake_at=later(minutes=60))))
+    assert books.look().findings == ()
+
+
 @pytest.mark.parametrize("who", ["same agent", "all slots", "ended"])
 def test_a_line_may_wait_while_others_run(books: Books, who: str) -> None:
     store, at = books.store, later(hours=1, minutes=2)
