@@ -28,6 +28,7 @@ from followups.domain.changes import Change, key_of
 from followups.domain.entities import Agent, Control, FollowUp, Run
 from followups.domain.errors import Conflict, UnreadableItem
 from followups.domain.ids import Key
+from followups.domain.status import Status
 from tests.simulation.bed import FakeDynamoDBBed, SimulationBed
 from tests.support import store_wishes as world
 from tests.support.beds import Bed, DynamoDBBed, SQLiteBed, moto_bed
@@ -40,6 +41,8 @@ KEY = st.sampled_from([it.key for it in THINGS])
 FOLLOW_UP = st.integers(0, len(world.FOLLOW_UPS) - 1)
 #: As what it is asked for: mostly what it is.
 KIND = st.sampled_from([None, None, None, FollowUp, Run, Agent, Control])
+#: Which of several, whatever they are by then.
+NTH = st.integers(0, 30)
 TIME = st.sampled_from(world.TIMES)
 OWNER = st.sampled_from(["ada", "ada", "bob"])
 GROUP = st.sampled_from(["open", "closed", "all"])
@@ -62,10 +65,6 @@ class StoreMachine(RuleBasedStateMachine):
     def begin(self, wishes: list[Wish]) -> None:
         self._wish(0, *wishes)
 
-    @rule(handle=HANDLE, wish=world.WISH)
-    def commit_one(self, handle: int, wish: Wish) -> None:
-        self._wish(handle, wish)
-
     @rule(handle=HANDLE, wishes=world.distinct(world.SOUND, 5))
     def commit_what_mostly_holds(self, handle: int, wishes: list[Wish]) -> None:
         self._wish(handle, *wishes)
@@ -73,6 +72,36 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(handle=HANDLE, wishes=world.distinct(world.WISH, 4))
     def commit_anything(self, handle: int, wishes: list[Wish]) -> None:
         self._wish(handle, *wishes)
+
+    @rule(
+        handle=HANDLE,
+        nth=NTH,
+        back=st.sampled_from([1, 1, 2]),
+        removes=st.booleans(),
+        beside=world.distinct(world.SOUND, 2),
+    )
+    def commit_what_is_stale(self, handle: int, nth: int, back: int, removes: bool, beside: list[Wish]) -> None:
+        """Of something that was changed since it was read."""
+        changed = [key for key, read in self.model.history.items() if len(read) > back]
+        if removes:
+            changed = [key for key in changed if world.kind_of(key) is Agent]
+        if changed:
+            key = changed[nth % len(changed)]
+            stale = Wish(kind="remove" if removes else "swap", key=key, back=back)
+            self._wish(handle, *(it for it in beside if it.key != key), stale)
+
+    @rule(handle=HANDLE, wishes=world.START_OF_RUN)
+    def commit_a_start(self, handle: int, wishes: list[Wish]) -> None:
+        self._wish(handle, *wishes)
+
+    @rule(handle=HANDLE, nth=NTH, off=st.sampled_from([0, 0, 1, -1]), beside=world.distinct(world.SOUND, 2))
+    def commit_for_a_run(self, handle: int, nth: int, off: int, beside: list[Wish]) -> None:
+        """As an agent's create: for a follow-up that runs, with its fence or another one's."""
+        follow_ups = [it for it in self.model.entities.values() if isinstance(it, FollowUp)]
+        live = [it.key for it in follow_ups if it.status is Status.RUNNING]
+        if live:
+            key = live[nth % len(live)]
+            self._wish(handle, *(it for it in beside if it.key != key), Wish(kind="live", key=key, back=off))
 
     @rule(handle=HANDLE, back=st.integers(0, 4))
     def commit_again(self, handle: int, back: int) -> None:
@@ -86,19 +115,17 @@ class StoreMachine(RuleBasedStateMachine):
         with pytest.raises(ValueError, match="two changes of one item"):
             self.stores[handle].commit(*(it.change(self.model.entities, self.model.history) for it in twice))
 
-    @rule(key=KEY)
-    def spoil(self, key: Key) -> None:
-        """A newer version of Followups writes what this one cannot read."""
-        if key in self.model.entities:
+    @rule(nth=NTH, heals=st.booleans())
+    def spoil(self, nth: int, heals: bool) -> None:
+        """A newer version of Followups writes what this one cannot read, until this one is upgraded."""
+        if heals:
+            for key in self.model.spoiled:
+                self.bed.spoil(key, lambda item: {name: it for name, it in item.items() if name != "from_tomorrow"})
+            self.model.spoiled.clear()
+        elif keys := list(self.model.entities):
+            key = keys[nth % len(keys)]
             self.bed.spoil(key, lambda item: item | {"from_tomorrow": 1})
             self.model.spoiled.add(key)
-
-    @rule()
-    def heal(self) -> None:
-        """This Followups is upgraded."""
-        for key in self.model.spoiled:
-            self.bed.spoil(key, lambda item: {name: value for name, value in item.items() if name != "from_tomorrow"})
-        self.model.spoiled.clear()
 
     @rule(target=pages, handle=HANDLE, owner=OWNER, group=GROUP, limit=LIMIT)
     def first_page(self, handle: int, owner: str, group: str, limit: int) -> Any:
@@ -212,9 +239,9 @@ def new_ministack(ministack_client: Any) -> Beds:
 #: For each store: how to make empty beds, the examples and their steps in `make test`, and the share of FUZZ_EXAMPLES.
 STORES: dict[str, tuple[str, int, int, float]] = {
     "simulation": ("new_simulation", 12, 40, 1.0),
-    "simulated DynamoDB": ("new_simulated_dynamodb", 6, 40, 0.5),
+    "simulated DynamoDB": ("new_simulated_dynamodb", 8, 40, 0.5),
     "sqlite": ("new_sqlite", 8, 40, 0.5),
-    "moto": ("new_moto", 2, 20, 0.05),
+    "moto": ("new_moto", 1, 25, 0.05),
     "ministack": ("new_ministack", 2, 20, 0.05),
 }
 

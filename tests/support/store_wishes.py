@@ -116,8 +116,8 @@ _live = st.builds(
 )
 #: What mostly holds.
 SOUND = st.one_of(
-    _wish("put", THINGS, (0,)), _wish("put", FOLLOW_UPS, (0,)), _plain("freeslot", SETS, member=_member),
-    _plain("takeslot", SETS, member=_member, cap=st.integers(2, 3)),
+    _wish("put", THINGS, (0,)), _wish("put", FOLLOW_UPS, (0,)), _wish("put", AGENTS, (0,)),
+    _plain("freeslot", SETS, member=_member), _plain("takeslot", SETS, member=_member, cap=st.integers(2, 3)),
     _plain("spend", COUNTERS, amount=st.integers(1, 3), limit=st.just(20)), _aside, _live,
 )  # fmt: skip
 #: What may hold or not.
@@ -131,6 +131,16 @@ WISH = st.one_of(SOUND, RISKY)
 START_WITH = st.lists(
     st.one_of(_wish("add", FOLLOW_UPS), _wish("add", THINGS)), min_size=4, max_size=12, unique_by=lambda wish: wish.key
 )
+
+
+def _start(drawn: tuple[Wish, str, int]) -> list[Wish]:
+    swap, member, cap = drawn
+    fields = (("member", member), ("cap", cap))
+    return [swap, *(Wish(kind="takeslot", key=key, fields=fields) for key in SETS)]
+
+
+#: A follow-up's swap, and a slot of each set.
+START_OF_RUN = st.tuples(_wish("put", FOLLOW_UPS, (0,)), _member, st.integers(1, 2)).map(_start)
 
 
 def kind_of(key: Key) -> type[Entity]:
