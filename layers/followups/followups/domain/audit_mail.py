@@ -78,7 +78,7 @@ def compose(findings: Sequence[Finding], more: Mapping[str, int], *, at: datetim
     scope = f"The audit of {said(at)} looked at {counted(follow_ups, 'follow-up')} and {counted(runs, 'run')}."
     rest = [f"{count - MOST_TOLD} more are not listed here"] if (count := len(findings)) > MOST_TOLD else []
     rest += [f"{count} more looked like {code}" for code, count in more.items()]
-    left = f"Not listed: {'; '.join(rest)}. `followups audit` tells of up to 200 of each kind." if rest else ""
+    left = f"Not listed: {'; '.join(rest)}. The auditor's log has up to 200 of each kind." if rest else ""
     shown = findings[:MOST_TOLD]
     return Notice(
         name=f"audit-{at:%Y%m%dT%H%M%S}", at=at, subject=first_line(plain(subject), _SUBJECT),
