@@ -244,10 +244,10 @@ def _is_live(item: Stored | None, fence: int) -> bool:
 
 def _without_the_rest(found: list[FollowUp | Run | Unreadable], line: int) -> list[FollowUp | Run | Unreadable]:
     """Leaves out all that may be left out: of those that are scheduled, whoever may start later than so many others of the
-    same agent."""
+    same agent. One that is to be looked at before its start stands in no line."""
     lines: dict[str, list[FollowUp]] = {}
     for it in found:
-        if isinstance(it, FollowUp) and it.status is Status.SCHEDULED:
+        if isinstance(it, FollowUp) and it.status is Status.SCHEDULED and it.wake_at and it.wake_at >= it.start_at:
             lines.setdefault(it.agent, []).append(it)
     left_out = {
         it.key for waiting in lines.values() for it in sorted(waiting, key=lambda it: (it.start_at, it.created_at))[line:]
