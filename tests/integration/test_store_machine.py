@@ -41,6 +41,7 @@ KEY = st.sampled_from([it.key for it in THINGS])
 FOLLOW_UP = st.integers(0, len(world.FOLLOW_UPS) - 1)
 #: As what it is asked for: mostly what it is.
 KIND = st.sampled_from([None, None, None, FollowUp, Run, Agent, Control])
+LINE = st.sampled_from([None, None, 1, 2])
 #: Which of several, whatever they are by then.
 NTH = st.integers(0, 30)
 TIME = st.sampled_from(world.TIMES)
@@ -57,7 +58,7 @@ class StoreMachine(RuleBasedStateMachine):
     def __init__(self, bed: Bed) -> None:
         super().__init__()
         self.bed = bed
-        self.stores = [bed.open(), bed.open()]
+        self.stores: list[Any] = [bed.open(), bed.open()]
         self.model = ModelStore()
         self.past: list[tuple[Change, ...]] = []
 
@@ -136,11 +137,11 @@ class StoreMachine(RuleBasedStateMachine):
         """Whatever happened since the last one."""
         return self._page(handle, *page, limit)
 
-    @rule(handle=HANDLE, key=KEY, kind=KIND, until=TIME, of=FOLLOW_UP, limit=LIMIT)
-    def read(self, handle: int, key: Key, kind: Any, until: datetime, of: int, limit: int) -> None:
+    @rule(handle=HANDLE, key=KEY, kind=KIND, until=TIME, line=LINE, of=FOLLOW_UP, limit=LIMIT)
+    def read(self, handle: int, key: Key, kind: Any, until: datetime, line: int | None, of: int, limit: int) -> None:
         store, model, parent = self.stores[handle], self.model, world.FOLLOW_UPS[of]
         self._get(handle, key, kind or world.kind_of(key))
-        self._due(handle, until)
+        self._due(handle, until, line)
         assert store.runs(parent.owner, parent.id, limit=limit) == model.runs(parent.owner, parent.id, limit)
         assert store.agents() == model.agents()
         for key in world.SETS:
@@ -156,9 +157,12 @@ class StoreMachine(RuleBasedStateMachine):
             for thing in THINGS:
                 self._get(1, thing.key, type(thing))
             for of in (0, 5):
-                self.read(1, world.FOLLOW_UPS[of].key, None, world.TIMES[-1], of, 100)
+                self.read(1, world.FOLLOW_UPS[of].key, None, world.TIMES[-1], None, of, 100)
             for owner in world.OWNERS:
                 self._page(1, owner, "all", None, None, 100)
+            found = without_error(self.stores[1].everything())
+            assert len(found) == len(self.model.everything())
+            assert {it.key: it for it in found} == self.model.everything()
         for store in self.stores:
             getattr(store, "close", lambda: None)()
 
@@ -187,12 +191,15 @@ class StoreMachine(RuleBasedStateMachine):
         else:
             assert self.stores[handle].get(kind, key) == stored
 
-    def _due(self, handle: int, until: datetime) -> None:
-        found = without_error(self.stores[handle].due(until))
+    def _due(self, handle: int, until: datetime, line: int | None) -> None:
+        found = without_error(self.stores[handle].due(until, line=line))
         expected = self.model.due(until)
-        assert len(found) == len(expected)
-        assert {it.key: it for it in found} == expected
-        for pk in {it.key.pk for it in found}:
+        by_key = {it.key: it for it in found}
+        assert len(found) == len(by_key)
+        assert by_key == {key: it for key, it in expected.items() if key in by_key}
+        for key in expected.keys() - by_key.keys():
+            assert line is not None and self.model.may_be_left_out(key, by_key, line), f"{key} is left out"
+        for pk in {it.key.pk for it in found if line is None}:
             # A shard holds whole partitions, so these come in the order of their time on every store.
             looks = [self.model.looks_at(it.key) for it in found if it.key.pk == pk]
             assert looks == sorted(looks)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from followups.domain.census import Count, SlotSet, Stored
 from followups.domain.changes import Add, Change, FreeSlot, Live, Remove, SetAside, Spend, Swap, TakeSlot
 from followups.domain.entities import Agent, Entity, FollowUp, Run, Unreadable
 from followups.domain.ids import Key
@@ -98,8 +99,25 @@ class ModelStore:
         waiting = [it for it in self.entities.values() if isinstance(it, FollowUp | Run)]
         return {it.key: self._as_found(it) for it in waiting if it.wake_at is not None and it.wake_at <= until}
 
-    def _as_found(self, it: FollowUp | Run) -> FollowUp | Run | Unreadable:
-        return Unreadable(key=it.key, version=it.version, poison=it.poison) if it.key in self.spoiled else it
+    def may_be_left_out(self, key: Key, found: Iterable[Key], line: int) -> bool:
+        """Says whether one that is due may be missing among those found: it waits, and so many others of its agent that
+        may start no later are there."""
+        missing = self.entities[key]
+        if not (isinstance(missing, FollowUp) and missing.status is Status.SCHEDULED):
+            return False
+        others = [it for it in map(self.entities.__getitem__, found) if isinstance(it, FollowUp)]
+        waiting = [it for it in others if it.status is Status.SCHEDULED and it.agent == missing.agent]
+        return sum(it.start_at <= missing.start_at for it in waiting) >= line
+
+    def everything(self) -> dict[Key, Stored]:
+        """Gives all that is stored, by key."""
+        found: dict[Key, Stored] = {key: self._as_found(it) for key, it in self.entities.items()}
+        found |= {key: SlotSet(key=key, members=it) for key, it in self.members.items() if it}
+        return found | {key: Count(key=key, spent=it) for key, it in self.spent.items()}
+
+    def _as_found(self, it: Any) -> Any:
+        poison = getattr(it, "poison", 0)
+        return Unreadable(key=it.key, version=it.version, poison=poison) if it.key in self.spoiled else it
 
     def looks_at(self, key: Key) -> datetime:
         """Gives when something that is due needs its look."""
@@ -138,8 +156,8 @@ def seen(items: Mapping[Key, Mapping[str, Any]]) -> dict[Key, Seen]:
     return {key: _seen(it) for key, it in items.items()}
 
 
-def without_error(found: Iterable[FollowUp | Run | Unreadable]) -> list[FollowUp | Run | Unreadable]:
-    """Gives what is due, the words in which each store says what it cannot read left out."""
+def without_error(found: Iterable[Any]) -> list[Any]:
+    """Gives what was found, the words in which each store says what it cannot read left out."""
     return [replace(it, error="") if isinstance(it, Unreadable) else it for it in found]
 
 

@@ -11,13 +11,13 @@ from followups.domain import ids
 from followups.domain.changes import Add, Change, FreeSlot, Live, Remove, SetAside, Spend, Swap, TakeSlot
 from followups.domain.entities import Agent, Entity, FollowUp, Run
 from followups.domain.ids import Key
-from followups.domain.status import CLOSED, ReportStatus, Status
+from followups.domain.status import WAKING, ReportStatus, Status
 from tests.support.clock import START
 from tests.support.things import agent, control, follow_up, fresh, run
 
 OWNERS = ("ada", "bob")
 _OWNED = [*(("ada", n) for n in range(4)), *(("bob", n) for n in range(2))]
-FOLLOW_UPS = [follow_up(owner=owner, id=ids.derive_id(owner, str(n))) for owner, n in _OWNED]
+FOLLOW_UPS = [follow_up(owner=owner, id=ids.derive_id(owner, str(n)), agent=f"@{owner[0]}") for owner, n in _OWNED]
 RUNS = [run(FOLLOW_UPS[n], fence=fence) for n, fence in ((0, 1), (0, 2), (0, 3), (5, 1))]
 AGENTS = [agent(name) for name in ("@a", "@b")]
 THINGS: list[FollowUp | Run | Agent | Any] = [*FOLLOW_UPS, *RUNS, *AGENTS, control()]
@@ -72,8 +72,8 @@ _time = st.sampled_from(TIMES)
 def _fields(key: Key) -> st.SearchStrategy[tuple[tuple[str, Any], ...]]:
     match _PROTOTYPES[key]:
         case FollowUp():
-            status = st.sampled_from([*Status, Status.RUNNING, Status.RUNNING])
-            drawn = st.tuples(status, _time, _time, st.integers(0, 2)).map(_follow_up_fields)
+            status = st.sampled_from([*Status, *[Status.RUNNING, Status.SCHEDULED] * 2])
+            drawn = st.tuples(status, _time, _time, _time, st.integers(0, 2)).map(_follow_up_fields)
         case Run():
             drawn = st.one_of(st.none(), _time).map(_run_fields)
         case Agent():
@@ -83,10 +83,10 @@ def _fields(key: Key) -> st.SearchStrategy[tuple[tuple[str, Any], ...]]:
     return drawn.map(lambda fields: tuple(fields.items()))
 
 
-def _follow_up_fields(drawn: tuple[Status, Any, Any, int]) -> dict[str, Any]:
-    status, due_at, wake_at, fence = drawn
-    sleeps = status in CLOSED or status is Status.PAUSED
-    return {"status": status, "due_at": due_at, "wake_at": None if sleeps else wake_at, "fence": fence}
+def _follow_up_fields(drawn: tuple[Status, Any, Any, Any, int]) -> dict[str, Any]:
+    status, due_at, start_at, wake_at, fence = drawn
+    times = {"due_at": due_at, "start_at": start_at, "wake_at": wake_at if status in WAKING else None}
+    return {"status": status, "fence": fence, **times}
 
 
 def _run_fields(wake_at: Any) -> dict[str, Any]:
