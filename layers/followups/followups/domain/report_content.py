@@ -105,7 +105,9 @@ def _started(run: Run) -> str:
     took = duration(run.finished_at - run.started_at)
     lateness = f", {duration(late)} after its time" if late > _ON_TIME else ""
     early = ", before its time, as asked" if run.started_at < run.due_at - _ON_TIME else ""
-    length = f", took {took}" if run.outcome is not Outcome.UNKNOWN else ""
+    # A clock that was set back meanwhile tells nothing of how long it took.
+    is_known = run.outcome is not Outcome.UNKNOWN and run.finished_at >= run.started_at
+    length = f", took {took}" if is_known else ""
     return f"{_moment(run.started_at, run.timezone)}{lateness}{early}{length}"
 
 

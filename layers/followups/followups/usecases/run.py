@@ -7,14 +7,16 @@ from followups.domain import claims, contract, lineage, retry, runs
 from followups.domain.changes import Add, Spend, Swap, TakeSlot
 from followups.domain.contract import AgentCall, Done, Pending
 from followups.domain.entities import Agent, FollowUp
-from followups.domain.errors import AgentUncertain, Conflict, QueueError, StoreBusy, StoreFull, UnreadableItem
+from followups.domain.errors import AgentUncertain, Conflict, QueueError, StoreCorrupt, StoreError, UnreadableItem
 from followups.domain.lineage import RunToken
 from followups.domain.messages import Message
 from followups.domain.status import LIVE, Outcome, Status
 from followups.ports import AgentTarget
 from followups.usecases.world import World
 
-_FINISH_TRIES = 6
+#: A store that is down for a minute or two must not cost a result: 19 pauses, which double up to a quarter of a minute.
+_FINISH_TRIES = 20
+_LONGEST_PAUSE_S = 16.0
 
 
 def run(world: World, targets: Mapping[str, AgentTarget], secret: bytes, message: Message, *, remaining: timedelta) -> str:
@@ -146,10 +148,13 @@ def _settle(world: World, live: FollowUp, agent: Agent, answer: Done | Pending) 
             world.store.commit(*changes)
         except Conflict:
             continue
-        except (StoreBusy, StoreFull):
+        except (StoreCorrupt, UnreadableItem):
+            raise
+        except StoreError:
             if attempt == _FINISH_TRIES:
                 raise
-            world.clock.sleep(retry.blocked_pause(0.5, 0.5 * 2**attempt, world.chance.luck()))
+            pause_s = min(2.0 ** (attempt - 1), _LONGEST_PAUSE_S)
+            world.clock.sleep(retry.blocked_pause(pause_s / 2, pause_s, world.chance.luck()))
             continue
         if any(isinstance(change, Add) for change in changes):
             _queue_report(world, live)
