@@ -115,7 +115,7 @@ class Checks:
             new.fence == old.fence + (status == "claimed" and str(old.status) == "scheduled"), "I5 fence", who, old.fence,
             new.fence,
         )  # fmt: skip
-        if (old.when, old.anchor, old.timezone) != (new.when, new.anchor, new.timezone):
+        if old.due_at != new.due_at and "> PATCH" in self.stack.acting:
             self.edits[new.key] += 1
         elif old.due_at != new.due_at:
             self._moved_on(old, new, who)
