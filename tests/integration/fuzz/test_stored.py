@@ -3,23 +3,29 @@
 import json
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from followups.adapters.codec import Item, from_item, to_item
-from followups.domain.changes import Add
+from followups.domain.changes import Add, Change, SetAside
 from followups.domain.errors import StoreError, UnreadableItem
 from followups.domain.status import Outcome, Status
 from followups.handlers.sweeper import sweeper
 from followups.local.events import LocalContext
+from followups.ports import Store
+from followups.usecases.sweep import sweep
 from tests.support.api import Api
+from tests.support.beds import SQLiteBed
 from tests.support.clock import START
 from tests.support.fuzz import search
 from tests.support.hostile import any_text, in_time, json_values
 from tests.support.things import agent, control, follow_up, later, run
+from tests.support.world import Bench
 
 IT = follow_up(
     owner="me", status=Status.SCHEDULED, rule="FREQ=DAILY;INTERVAL=1", anchor="2026-11-24T13:00:00", due_at=START,
@@ -110,6 +116,8 @@ LOOKS = [
 @example((THINGS[0], json.dumps(THINGS[0] | {"timezone": "Mars/Phobos"})))
 @example((THINGS[0], json.dumps(THINGS[0] | {"timezone": "America/New_York", "due_at": "0001-01-01T00:00:00.000Z"})))
 @example((THINGS[1], json.dumps(THINGS[1] | {"rule": "FREQ=MONTHLY;INTERVAL=1"})))
+@example((THINGS[0], json.dumps(THINGS[0] | {"handle": "\ud800"})))
+@example((THINGS[0], json.dumps(THINGS[0] | {"\ud800": 1})))
 @example((THINGS[0], "[]"))
 @example((THINGS[0], "[" * 100_000))
 @example((THINGS[1], b"\xff\xfe"))
@@ -124,3 +132,26 @@ def test_a_spoiled_item_is_in_nobodys_way(spoilt: Spoilt, spoiled: tuple[Item, s
         sweeper(spoilt.api.world)({}, LocalContext())
     except StoreError:
         assert spoiled[0]["type"] == "control", "only what every look asks may stop a sweep"
+
+
+class Refuses:
+    """A store that cannot set anything aside, for a reason that nobody thought of."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store, name)
+
+    def commit(self, *changes: Change) -> None:
+        if any(isinstance(change, SetAside) for change in changes):
+            raise UnicodeEncodeError("utf-8", "x", 0, 1, "surrogates not allowed")
+        self.store.commit(*changes)
+
+
+def test_what_cannot_even_be_set_aside_stops_no_sweep(bench: Bench) -> None:
+    spoiled, sound = bench.create(), bench.create()
+    SQLiteBed(bench.store._path).spoil(spoiled.key, lambda item: item | {"mood": "bad"})
+    world = replace(bench.world, store=Refuses(bench.store))
+    assert sweep(world) == {"claimed": 1, "poisoned": 1, "stuck": 1}
+    assert bench.now(sound).status is Status.CLAIMED

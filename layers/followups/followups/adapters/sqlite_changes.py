@@ -2,8 +2,9 @@
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from followups.adapters import codec
 from followups.domain.changes import Add, Change, FreeSlot, Live, Remove, SetAside, Spend, Swap, TakeSlot, key_of
@@ -65,7 +66,7 @@ def _put(db: sqlite3.Connection, entity: Entity, *, expected: int | None) -> boo
     item = codec.to_item(entity)
     row = {name: item.get(name) for name in ("wake_at", "owner_key", "list_key")}
     row |= {"pk": entity.key.pk, "sk": entity.key.sk, "version": entity.version, "write_id": entity.write_id}
-    row |= {"poison": item.get("poison", 0), "doc": json.dumps(item, ensure_ascii=False, separators=(",", ":"))}
+    row |= {"poison": item.get("poison", 0), "doc": _document(item)}
     db.execute(_PUT, row)
     return True
 
@@ -112,10 +113,15 @@ def _aside(doc: str, version: int, wake_at: datetime | None) -> str:
         item.pop(name, None)
     if wake_at is not None:
         item |= {"wake_at": codec.epoch_ms(wake_at), "wake_at_text": codec.iso(wake_at)}
-    return json.dumps(item, ensure_ascii=False, separators=(",", ":"))
+    return _document(item)
 
 
 def _stored(db: sqlite3.Connection, key: Key) -> tuple[int, str, str] | None:
     row: tuple[int, str, str] | None
     row = db.execute("SELECT version, write_id, doc FROM items WHERE pk = ? AND sk = ?", key).fetchone()
     return row
+
+
+def _document(item: Mapping[str, Any]) -> str:
+    # Half of a surrogate pair, in an item that somebody spoiled, stays the escape that it is in JSON: a file takes UTF-8.
+    return json.dumps(item, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace").decode()

@@ -161,6 +161,10 @@ def _set_aside(world: World, item: FollowUp | Run | Unreadable, error: Exception
             world.store.commit(SetAside(item.key, item.version, None if spent else later))
     except Conflict:
         facts["raced"] += 1
+    except StoreError:
+        raise
+    except Exception:  # noqa: BLE001 - what not even this does for stays where it is; the others of the page go on
+        facts["stuck"] += 1
 
 
 def _look(
