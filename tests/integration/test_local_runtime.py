@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,36 @@ def test_a_message_that_waits_already_does_not_wait_twice() -> None:
     assert queue.take() == message
     queue.send([(message, 0)])
     assert queue.close() == [message], "one that was taken may be sent again"
+
+
+def test_each_message_finds_one_who_waits_for_it_also_behind_one_whose_time_is_later() -> None:
+    queue, later = MemoryQueue(), Message("start", ME, fresh(), 1)
+    now = [Message("start", ME, fresh(), 1) for _ in range(6)]
+    with ThreadPoolExecutor(4) as pool:
+        taken = [pool.submit(queue.take) for _ in range(7)]
+        queue.send([(later, 1)])
+        for message in now:
+            queue.send([(message, 0)])
+        found = [it.result(timeout=30) for it in taken]
+        for _ in found:
+            queue.done()
+    assert {it for it in found if it} == {later, *now}
+    assert queue.idle(timeout_s=0)
+
+
+def test_who_waits_until_all_is_handled_is_told_by_the_last(parts: Parts) -> None:
+    queue = parts.queue
+    queue.send([(Message(kind, ME, fresh(), 1), 0) for kind in ("start", "report", "start")])  # type: ignore[arg-type]
+    assert not queue.starts.idle(timeout_s=0)
+    with ThreadPoolExecutor(2) as pool:
+        told = pool.submit(queue.starts.idle)
+        for _ in range(2):
+            assert queue.starts.take()
+        assert queue.starts.in_hand() == 2
+        for _ in range(2):
+            queue.starts.done()
+        assert told.result(timeout=30)
+    assert not queue.reports.idle(timeout_s=0)
 
 
 class _Counting:

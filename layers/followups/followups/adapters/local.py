@@ -48,7 +48,10 @@ class MemoryQueue:
         #: Those in the heap: what waits already need not wait twice, however often it is sent again.
         self._waiting: set[Message] = set()
         self._order = itertools.count()
-        self._changed = threading.Condition()
+        lock = threading.Lock()
+        #: For those who take: one for each message, for ten that wake for one get in each other's way.
+        self._changed = threading.Condition(lock)
+        self._idle = threading.Condition(lock)
         self._taken = 0
         self._closed = False
 
@@ -60,7 +63,7 @@ class MemoryQueue:
                     continue
                 self._waiting.add(message)
                 heapq.heappush(self._heap, (now + delay_s, next(self._order), message))
-            self._changed.notify_all()
+                self._changed.notify()
 
     def take(self) -> Message | None:
         """Gives the next message whose time has come, waiting for it, or None when the queue is closed. Each message
@@ -80,12 +83,13 @@ class MemoryQueue:
         """Says that a taken message was handled."""
         with self._changed:
             self._taken -= 1
-            self._changed.notify_all()
+            if not (self._heap or self._taken):
+                self._idle.notify_all()
 
     def idle(self, timeout_s: float | None = None) -> bool:
         """Waits until nothing waits and nothing is in hand, or for the timeout; says whether it is so."""
-        with self._changed:
-            return self._changed.wait_for(lambda: not (self._heap or self._taken), timeout_s)
+        with self._idle:
+            return self._idle.wait_for(lambda: not (self._heap or self._taken), timeout_s)
 
     def in_hand(self) -> int:
         """Gives how many messages are being handled."""
@@ -100,6 +104,8 @@ class MemoryQueue:
             self._heap.clear()
             self._waiting.clear()
             self._changed.notify_all()
+            if not self._taken:
+                self._idle.notify_all()
             return left
 
 

@@ -36,8 +36,8 @@ class LocalQueue:
         self.reports = MemoryQueue()
 
     def send(self, messages: Sequence[tuple[Message, int]]) -> None:
-        for message, delay_s in messages:
-            (self.starts if message.kind == "start" else self.reports).send([(message, delay_s)])
+        for kind, queue in (("start", self.starts), ("report", self.reports)):
+            queue.send([it for it in messages if it[0].kind == kind])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
