@@ -179,7 +179,8 @@ class Checks:
         over = new.outcome in ("unknown", "cancelled") and life is not None
         self.that(not over or life.ended is not None, "I1 no lease ends before its agent", who)  # type: ignore[union-attr]
         if new.final and new.outcome != "cancelled":
-            extra = new.started_at is not None and new.started_at < new.due_at
+            # One that was asked for by hand may end before it ever started.
+            extra = (new.started_at or new.finished_at) < new.due_at
             occurrence = (new.key.pk, self.edits[follow_up.key], new.due_at) + ((new.fence,) if extra else ())
             self.that(occurrence not in self.finals, "I6 one final outcome an occurrence", who, new.due_at)
             self.finals.add(occurrence)
