@@ -43,6 +43,7 @@ class CloudPart:
     senders = ("reporter",)
     # A claim or a lease that its process lost is found when its time is over; the longest lease is eight seconds.
     finds_at_once = False
+    still_s = 12.0
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self.folder = folder

@@ -26,9 +26,8 @@ from tests.soak.fleet import Fleet, Killer, Member
 _ENOUGH = 60
 _PEOPLE = 6
 _RECURRING, _DAYS, _DAY_S = 24, 3, 10.0
-#: How long a round without kills may take, after how long without a change it may end sooner, and how many there may be at
-#: the end.
-_QUIET_S, _STILL_S, _LAST_ROUNDS = 120.0, 12.0, 8
+#: How long a round without kills may take, and how many there may be at the end.
+_QUIET_S, _LAST_ROUNDS = 120.0, 6
 _PROGRESS_S = 5.0
 #: Longer than any agent lives.
 _AGENTS_S = 40.0
@@ -51,6 +50,8 @@ class Part(Protocol):
     senders: Sequence[str]
     #: Whether what a killed process left behind is found without waiting for a time.
     finds_at_once: bool
+    #: Seconds without any change after which what is left waits for a time that is further off.
+    still_s: float
 
     def members(self, shift: timedelta) -> list[Member]:
         """Gives the places of a fleet whose clocks are so far ahead."""
@@ -109,12 +110,12 @@ class Course:
                 self._kill_for(_DAY_S, f"day {shift.days}")
                 self._quiet(shift)
             left = self._left(shift)
-            for number in range(_LAST_ROUNDS):
+            for _ in range(_LAST_ROUNDS):
                 # What waits for a retry, a lease or a mail's next try: a quarter of an hour goes by.
                 if left:
                     shift += timedelta(minutes=15)
                     self._begin(shift)
-                    self._quiet(shift, all_of_it=number > 0)
+                    self._quiet(shift)
                     left = self._left(shift)
         return self._evidence(left, shift)
 
@@ -132,7 +133,7 @@ class Course:
         self._until(lambda: not self.asks.asking, 90)
         waiting = self._quiet(timedelta(0))
         if waiting and self.part.finds_at_once:
-            self.oddities.append(f"after {_QUIET_S:.0f} s without kills these were still to be done: {waiting}")
+            self.oddities.append(f"when nobody was killed any more these were still not done: {waiting}")
 
     def _begin(self, shift: timedelta) -> None:
         """Kills all, and starts a fleet whose clocks are so far ahead."""
@@ -151,20 +152,18 @@ class Course:
             self._tend(word)
             sleep(0.01)
 
-    def _quiet(self, shift: timedelta, *, all_of_it: bool = False) -> list[str]:
+    def _quiet(self, shift: timedelta) -> list[str]:
         """Lets the fleet work without kills until nothing is to be done now; gives what is left of it."""
-        what = self._left if all_of_it else self._to_do
         left, changed, empty = [""], monotonic(), 0
 
         def done() -> bool:
             nonlocal left, changed, empty
-            before, left = left, what(shift)
+            before, left = left, self._to_do(shift)
             changed = monotonic() if left != before else changed
             empty = 0 if left else empty + 1
-            # Where leases end by their time only, what does not move any more waits for a later one.
-            return empty > 1 or (not self.part.finds_at_once and monotonic() - changed > _STILL_S)
+            return empty > 1 or monotonic() - changed > self.part.still_s
 
-        self._until(done, _QUIET_S if self.part.finds_at_once else _QUIET_S / 2, pause_s=0.5)
+        self._until(done, _QUIET_S, pause_s=0.5)
         return left
 
     def _until(self, done: Callable[[], bool], seconds: float, *, pause_s: float = 0.05, tend: bool = True) -> None:

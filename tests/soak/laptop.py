@@ -37,6 +37,8 @@ class LaptopPart:
     every_s = 0.7
     senders = ("dev", "run-due")
     finds_at_once = True
+    # The slowest agent, which may have been started by a process that is gone.
+    still_s = 40.0
 
     def __init__(self, folder: Path, seed: int) -> None:
         self.folder = folder
