@@ -167,6 +167,16 @@ def test_a_line_that_nobody_is_ahead_of_and_that_does_not_move_is_found(books: B
     assert books.only("line_stands_still", later(hours=1, minutes=2)).key == first.key
 
 
+def test_where_everybody_stands_in_line_one_that_was_never_refused_waits_like_the_others(books: Books) -> None:
+    books.store.commit(Add(follow_up(due_at=later())))
+    assert books.codes(later(minutes=30)) == ["overdue"]
+    assert books.codes(later(minutes=30), all_in_line=True) == []
+    assert "None" not in books.only("line_stands_still", later(hours=1, minutes=2), all_in_line=True).says
+    it, slots = live(agent="@backup", lease_until=later(hours=2), wake_at=later(hours=2))
+    books.store.commit(Add(it), *slots)
+    assert books.codes(later(hours=1, minutes=2), all_in_line=True) == []
+
+
 def test_who_is_refused_may_sleep_until_the_next_hour(books: Books) -> None:
     books.store.commit(Add(blocked(due_at=later(minutes=-30), wake_at=later(minutes=60))))
     assert books.look().findings == ()

@@ -42,7 +42,7 @@ def audit_(session: Session, mend: bool) -> None:
         return
     store = bootstrap.laptop_store(home)
     audited = audit(
-        store, SystemClock().now(), global_cap=settings.cap, runs_per_hour=settings.runs_per_hour,
+        store, SystemClock().now(), global_cap=settings.cap, runs_per_hour=settings.runs_per_hour, all_in_line=True,
         progress=_Progress(session),
     )  # fmt: skip
     if mend:

@@ -173,8 +173,9 @@ def _looks(it: FollowUp, view: View) -> Iterator[_Fault]:
 
 
 def _may_wait(it: FollowUp, view: View) -> bool:
-    """Who was refused waits in a line, as long as that is; and the kill switch holds what is not claimed."""
-    return it.status is Status.SCHEDULED and (it.blocked_reason is not None or view.control.stopped)
+    """Who stands in a line waits as long as that is; and the kill switch holds what is not claimed."""
+    in_line = it.blocked_reason is not None or view.all_in_line
+    return it.status is Status.SCHEDULED and (in_line or view.control.stopped)
 
 
 def _awaited(it: FollowUp, view: View) -> datetime:

@@ -119,7 +119,8 @@ class Gathering:
             self.held.add("alive", it.key, it.fence)
         if it.depth > 0 and self._tally.add(root := follow_up_key(it.owner, it.root)):
             self.held.add("too_many_descendants", root)
-        if it.status is Status.SCHEDULED and it.blocked_reason is not None and self._is_past(it.wake_at):
+        in_line = it.blocked_reason is not None or self._view.all_in_line
+        if it.status is Status.SCHEDULED and in_line and self._is_past(it.wake_at):
             first = self.heads.get(it.agent)
             if first is None or (it.start_at, it.created_at) < (first.start_at, first.created_at):
                 self.heads[it.agent] = it

@@ -114,7 +114,7 @@ def line_stands_still(head: FollowUp, *, was_alive: bool, was_full: bool, view: 
     touched = max([head.wake_at or head.updated_at, head.updated_at, *filter(None, [view.control.changed_at])])
     if view.control.stopped or view.at - touched <= QUIET:
         return []
-    waits = f"it waits since {said(since)} ({head.blocked_reason})"
+    waits = f"it waits since {said(since)}" + (f" ({head.blocked_reason})" if head.blocked_reason else "")
     if not was_alive and not was_full:
         says = f"{waits}, but nothing of {head.agent} ran for an hour: its line stands still"
         return [Finding(code="line_stands_still", key=head.key, says=says, about=about(head), since=since)]

@@ -66,6 +66,8 @@ class View:
     global_cap: int
     #: 0: no limit.
     runs_per_hour: int = 0
+    #: Whether everybody who is due stands in line for a slot (on a laptop), and not only who was refused.
+    all_in_line: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

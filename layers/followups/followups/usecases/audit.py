@@ -52,14 +52,18 @@ class Audited:
 
 
 def audit(
-    ledger: Ledger, at: datetime, *, global_cap: int, runs_per_hour: int = 0, progress: Callable[[int], None] | None = None
-) -> Audited:
+    ledger: Ledger, at: datetime, *, global_cap: int, runs_per_hour: int = 0, all_in_line: bool = False,
+    progress: Callable[[int], None] | None = None,
+) -> Audited:  # fmt: skip
     """Looks at everything that is stored as it is at `at` (UTC, now), and writes nothing.
 
-    `global_cap` and `runs_per_hour` (0: no limit) are the installation's limits; `progress` is told each thousand items
-    how many were read. Raises StoreError if the store cannot be read.
+    `global_cap` and `runs_per_hour` (0: no limit) are the installation's limits; `all_in_line` says that everybody who is
+    due stands in line for a slot (a laptop); `progress` is told each thousand items how many were read. Raises StoreError
+    if the store cannot be read.
     """
-    view = View(at=at, control=_control(ledger), global_cap=global_cap, runs_per_hour=runs_per_hour)
+    view = View(
+        at=at, control=_control(ledger), global_cap=global_cap, runs_per_hour=runs_per_hour, all_in_line=all_in_line
+    )
     before = ledger.slots(ids.ALL_SLOTS_KEY)
     seen = Gathering(view)
     for it in ledger.everything():
