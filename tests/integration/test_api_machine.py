@@ -1,0 +1,183 @@
+"""The HTTP API as a state machine: what clients ask and what the engine does, in any order, against a model of what a
+client may rely on. After each step the lists show what the model holds."""
+
+import sys
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    multiple,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from tests.support.api_engine import AWS, LAPTOP
+from tests.support.api_model import WHEN, Expected
+from tests.support.api_steps import OWNERS, Steps
+from tests.support.fuzz import search
+
+OWNER = st.sampled_from(OWNERS)
+#: Which of several, whatever they are by then.
+NTH = st.integers(0, 30)
+#: Mostly the owner asks.
+STRANGER = st.sampled_from([False] * 5 + [True])
+AGENT = st.sampled_from(["@a", "@b"])
+DUE = st.sampled_from([*WHEN, "in 1 second", "in 1 minute", "daily", "daily"])
+FIELDS = {
+    "task": st.sampled_from(["Check", "Look"]), "message": st.sampled_from(["", "All\nof it"]),
+    "report_to": st.just("a@b.co"), "max_attempts": st.integers(1, 3), "due": DUE,
+}  # fmt: skip
+BODY = st.fixed_dictionaries(
+    {"agent": st.sampled_from(["@a"] * 5 + ["@b"] * 3 + ["@c"]), "task": FIELDS["task"], "due": FIELDS["due"]},
+    optional={name: FIELDS[name] for name in ("message", "report_to", "max_attempts")},
+)
+PATCH = st.fixed_dictionaries({}, optional=FIELDS).filter(bool)
+KEYS = st.sampled_from([None, None, "k1", "k2"])
+IF_MATCH = st.sampled_from([0, 0, 0, -1, 1, None, "*", 'W/"1"'])
+VERB = st.sampled_from(["pause", "resume", "run", "delete"])
+REASON = st.sampled_from([None, "on holiday"])
+STATUS = st.sampled_from(["open", "closed", "all", "scheduled", "done", "cancelled"])
+LIMIT = st.sampled_from([1, 1, 2, 3, 100])
+DOES = st.sampled_from(["succeeded", "succeeded", "attention", "failed", "failed", "timed_out", "go on", "break off"])
+MEANWHILE = st.sampled_from(["", "", "pause", "resume", "run", "delete", "delete", "edit", "show", "sweep"])
+MAIL = st.sampled_from(["accepted", "accepted", "not sent", "refused", "uncertain"])
+SECONDS = st.sampled_from([0, 1, 10, 60, 60, 130, 130, 600, 1_000, 1_000, 3_600, 86_400, 91 * 86_400])
+SETTINGS = st.fixed_dictionaries(
+    {}, optional={
+        "timeout_s": st.sampled_from([60, 3_600]), "max_concurrency": st.integers(1, 2), "max_attempts": st.integers(1, 3),
+        "rerun": st.sampled_from(["safe", "never"]),
+    },
+)  # fmt: skip
+has_any = precondition(lambda self: self.steps.model.follow_ups)
+has_start = precondition(lambda self: self.steps.starts)
+
+
+class ApiMachine(RuleBasedStateMachine):
+    """Two owners, two agents, and time."""
+
+    pages = Bundle("pages")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps = Steps(LAPTOP)
+
+    @initialize(aws=st.booleans(), a=SETTINGS, b=SETTINGS, bodies=st.lists(BODY, min_size=1, max_size=4))
+    def begin(self, aws: bool, a: dict[str, Any], b: dict[str, Any], bodies: list[dict[str, Any]]) -> None:
+        self.steps = Steps(AWS if aws else LAPTOP)
+        self.steps.put_agent("@a", a)
+        self.steps.put_agent("@b", b)
+        for body in bodies:
+            self.steps.create("ada", None, body)
+
+    @rule(owner=OWNER, key=KEYS, body=BODY)
+    def create(self, owner: str, key: str | None, body: dict[str, Any]) -> None:
+        self.steps.create(owner, key, body)
+
+    @has_any
+    @rule(nth=NTH, stranger=STRANGER, if_match=IF_MATCH, patch=PATCH)
+    def edit(self, nth: int, stranger: bool, if_match: int | str | None, patch: dict[str, Any]) -> None:
+        self.steps.edit(*self._pick(nth, stranger), if_match, patch)
+
+    @has_any
+    @rule(nth=NTH, stranger=STRANGER, verb=VERB, reason=REASON)
+    def change(self, nth: int, stranger: bool, verb: str, reason: str | None) -> None:
+        self.steps.change(*self._pick(nth, stranger), verb, reason)
+
+    @has_any
+    @rule(nth=NTH, stranger=STRANGER)
+    def show(self, nth: int, stranger: bool) -> None:
+        self.steps.show(*self._pick(nth, stranger))
+
+    @rule(target=pages, owner=OWNER, status=STATUS, limit=LIMIT)
+    def first_page(self, owner: str, status: str, limit: int) -> Any:
+        return self._page(owner, status, limit, None)
+
+    @rule(target=pages, page=consumes(pages), limit=LIMIT)
+    def next_page(self, page: Any, limit: int) -> Any:
+        """Whatever happened since the last one."""
+        owner, status, after = page
+        return self._page(owner, status, limit, after)
+
+    @rule(what=st.sampled_from(["put", "put", "remove", "stop", "go", "go"]), name=AGENT, more=SETTINGS, reason=REASON)
+    def administer(self, what: str, name: str, more: dict[str, Any], reason: str | None) -> None:
+        if what == "put":
+            self.steps.put_agent(name, more)
+        elif what == "remove":
+            self.steps.remove_agent(name)
+        else:
+            self.steps.control(what == "stop", reason)
+
+    @rule(seconds=SECONDS)
+    def wait(self, seconds: int) -> None:
+        self.steps.engine.clock.advance(seconds=seconds)
+        self.steps.sweep()
+
+    @rule(seconds=SECONDS, does=DOES, meanwhile=MEANWHILE)
+    def go_on(self, seconds: int, does: str, meanwhile: str) -> None:
+        """Time passes, and all happens that should."""
+        self.wait(seconds)
+        starts, self.steps.starts = self.steps.starts, []
+        for message in starts:
+            self.steps.deliver(message, does, meanwhile)
+
+    @has_any
+    @rule(nth=NTH, does=DOES, meanwhile=MEANWHILE)
+    def go_on_until_its_time(self, nth: int, does: str, meanwhile: str) -> None:
+        it, _ = self._pick(nth, stranger=False)
+        away = it.start_at - self.steps.model.now()
+        self.go_on(max(0, round(away.total_seconds())), does, meanwhile)
+
+    @has_start
+    @rule(nth=NTH, does=DOES, meanwhile=MEANWHILE, again=st.booleans())
+    def deliver(self, nth: int, does: str, meanwhile: str, again: bool) -> None:
+        """Soon or late, in any order, and maybe not for the last time."""
+        waiting = self.steps.starts
+        message = waiting[nth % len(waiting)]
+        if not again:
+            waiting.remove(message)
+        self.steps.deliver(message, does, meanwhile)
+
+    @has_start
+    @rule(nth=NTH)
+    def lose(self, nth: int) -> None:
+        self.steps.starts.pop(nth % len(self.steps.starts))
+
+    @precondition(lambda self: self.steps.reports)
+    @rule(nth=NTH, does=MAIL, again=st.booleans())
+    def report(self, nth: int, does: str, again: bool) -> None:
+        waiting = self.steps.reports
+        message = waiting[nth % len(waiting)]
+        if not again:
+            waiting.remove(message)
+        self.steps.report(message, does)
+
+    @invariant()
+    def all_is_listed(self) -> None:
+        self.steps.look()
+
+    def teardown(self) -> None:
+        try:
+            if not sys.exc_info()[0]:
+                self.steps.drain()
+        finally:
+            self.steps.engine.close()
+
+    def _pick(self, nth: int, stranger: bool) -> tuple[Expected, str]:
+        """Gives a follow-up and who asks for it."""
+        its = self.steps.model.follow_ups
+        it = its[nth % len(its)]
+        return it, next(owner for owner in OWNERS if (owner == it.owner) is not stranger)
+
+    def _page(self, owner: str, status: str, limit: int, after: Any) -> Any:
+        onward = self.steps.page(owner, status, limit, after)
+        return multiple() if onward is None else (owner, status, onward)
+
+
+def test_whatever_is_asked_and_happens_the_answers_are_the_models() -> None:
+    run_state_machine_as_test(ApiMachine, settings=search(15, stateful_step_count=40))

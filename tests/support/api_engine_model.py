@@ -1,0 +1,240 @@
+"""What the engine does to the model of the API: sweep, run and report, as the README tells it."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from tests.support.api_engine import REMAINING, SteadyChance
+from tests.support.api_model import DAY, KEPT, LIVE, Expected, Model, instant
+
+CAP = 2
+_SENDS, _TRIES, _FAILURES = 8, 8, 3
+_LEASE, _LONGEST = REMAINING + timedelta(seconds=60), REMAINING - timedelta(seconds=15)
+_RESEND, _REPORT_LEASE = timedelta(minutes=2), timedelta(minutes=3)
+
+
+@dataclass(kw_only=True)
+class Record:
+    """A run's record: how it must be answered, and when its report needs a look."""
+
+    fence: int
+    view: dict[str, Any]
+    look_at: datetime | None
+    forget_at: datetime | None
+
+    @property
+    def report(self) -> dict[str, Any]:
+        return dict(self.view["report"])
+
+    def reported(self, status: str, look_at: datetime | None, now: datetime, **fields: Any) -> None:
+        self.view["report"] = self.report | {"status": status} | fields
+        self.look_at = look_at
+        if look_at is None:
+            self.forget_at = now + KEPT
+
+    def not_sent(self, why: str | None, now: datetime) -> None:
+        tries = self.report["tries"]
+        if tries >= _TRIES:
+            self.reported("failed", None, now, note=f"gave up after {tries} tries: {why}")
+        else:
+            self.reported("pending", now + backoff(min(tries, 4)), now, note=why)
+
+
+class EngineModel(Model):
+    """The model, and what becomes of it without a client."""
+
+    def sweep(self) -> list[Expected]:
+        """Gives the line: of those some may be claimed too."""
+        now, line = self.now(), []
+        records = [record for it in self.follow_ups for record in it.runs]
+        for it in self.follow_ups:
+            due = it.look_at is not None and it.look_at <= now
+            if it.status == "scheduled" and it.view["blocked"]:
+                line.append(it)
+            elif it.status == "scheduled" and self.is_near(it) and not self.control["stopped"]:
+                it.claim(now)
+            elif it.status == "claimed" and due:
+                self._send_again(it)
+            elif it.status in LIVE and due:
+                self._look_at_live(it)
+        for record in records:
+            if record.look_at is not None and record.look_at <= now:
+                self._look_at_report(record)
+        return line
+
+    def live(self, agent: str | None = None) -> int:
+        """Gives how many agents are alive, of that name or of all."""
+        return sum(it.status in LIVE and agent in (None, it.view["agent"]) for it in self.follow_ups)
+
+    def is_free(self, agent: str) -> bool:
+        most = self.agents[agent]["max_concurrency"] if agent in self.agents else 1
+        return self.live(agent) < most and self.live() < CAP
+
+    def expect(self, it: Expected | None, fence: int) -> str:
+        """Says what a runner makes of a message now: start, poll, or the word that it answers."""
+        if it is None or it.fence != fence:
+            return "stale"
+        agent = self.agents.get(it.view["agent"])
+        if it.status in LIVE and it.is_pending:
+            return "poll" if agent else "stale"
+        if it.status != "claimed":
+            return "stale"
+        if it.start_at > self.now() + timedelta(seconds=1.5):
+            return "early"
+        if self.control["stopped"]:
+            return "blocked"
+        if agent is None:
+            return "refused"
+        return "start" if self.is_free(it.view["agent"]) else "blocked"
+
+    def not_started(self, it: Expected, word: str) -> None:
+        """A runner answered with that word."""
+        if word == "early":
+            it.change(status="scheduled")
+        elif word == "blocked":
+            since = (it.view["blocked"] or {}).get("since", instant(self.now()))
+            it.change(status="scheduled", blocked={"reason": self._why(it), "since": since})
+        elif word == "refused":
+            self._end(it, "failed", None)
+
+    def started(self, it: Expected) -> None:
+        """The agent is called."""
+        now = self.now()
+        it.started_at, it.lease_until, it.look_at, it.is_pending = now, now + _LEASE, now + _LEASE, False
+        seconds = min(timedelta(seconds=self.agents[it.view["agent"]]["timeout_s"]), _LONGEST)
+        run = {"id": run_id(it), "started_at": instant(now), "deadline_at": instant(now + seconds)}
+        it.change(status="running", attempt=it.view["attempt"] + 1, blocked=None, run=run)
+
+    def pending(self, it: Expected, poll_after: timedelta) -> None:
+        assert it.lease_until
+        it.is_pending = True
+        it.look_at = min(self.now() + poll_after, it.lease_until)
+        it.change()
+
+    def ended(self, it: Expected, outcome: str, summary: str | None = None) -> None:
+        """The agent's run is over."""
+        agent = self.agents.get(it.view["agent"])
+        safe = agent is not None and agent["rerun"] == "safe"
+        again = outcome == "failed" or (outcome in ("unknown", "timed_out") and safe)
+        if it.status == "running" and again and it.view["attempt"] < it.view["max_attempts"]:
+            self._retry(it, outcome, summary)
+        else:
+            self._end(it, outcome, summary)
+
+    def report(self, record: Record | None, does: str, mail: str) -> str:
+        """The reporter has a message; gives the word that it answers. `mail` is what the next mail is called."""
+        now = self.now()
+        if record is None or record.report["status"] != "pending":
+            return "stale"
+        record.reported("sending", now + _REPORT_LEASE, now, tries=record.report["tries"] + 1)
+        if does == "accepted":
+            record.reported("sent", None, now, note=mail, at=instant(now))
+        elif does == "refused":
+            record.reported("failed", None, now, note="mail refused")
+        elif does == "not sent":
+            record.not_sent("mail not sent", now)
+        return {"accepted": "sent", "not sent": "again"}.get(does, does)
+
+    def _send_again(self, it: Expected) -> None:
+        if it.sends == _SENDS:
+            self._end(it, "failed", None)
+            return
+        it.sends += 1
+        it.look_at = self.now() + _RESEND * 2 ** (it.sends - 1)
+        it.change(blocked=None)
+
+    def _look_at_live(self, it: Expected) -> None:
+        assert it.lease_until
+        if it.lease_until <= self.now():
+            self.ended(it, "unknown")
+        else:
+            it.look_at = min(self.now() + _RESEND, it.lease_until)
+            it.change()
+
+    def _look_at_report(self, record: Record) -> None:
+        now = self.now()
+        if record.report["status"] == "sending":
+            record.not_sent("whether the last try was sent is unknown: no answer was stored", now)
+        else:
+            record.reported("pending", now + _REPORT_LEASE, now)
+
+    def _why(self, it: Expected) -> str:
+        name = it.view["agent"]
+        if self.control["stopped"]:
+            return f"stopped by an operator: {self.control['reason'] or 'no reason given'}"
+        if self.live(name) >= (most := self.agents[name]["max_concurrency"]):
+            return f"{name} is busy: {most} at once is its limit"
+        return f"{CAP} agents are running: that many may at once"
+
+    def _retry(self, it: Expected, outcome: str, summary: str | None) -> None:
+        assert it.started_at
+        again = self.now() + backoff(it.view["attempt"])
+        record = self._record(it, outcome, summary, final=False)
+        attempt = it.view["attempt"]
+        if it.extra and it.due_at > it.started_at and again >= it.due_at:
+            # Its own time comes first: that is another occurrence.
+            again, attempt, it.extra = it.due_at, 0, False
+        it.start_at = again
+        it.change(status="scheduled", attempt=attempt)
+        self._keep(it, record, reported=False)
+
+    def _end(self, it: Expected, outcome: str, summary: str | None) -> None:
+        """Ends the occurrence, for good or until the next."""
+        now = self.now()
+        if it.status == "cancelling":
+            record = self._record(it, "cancelled", summary, final=True)
+            it.close("cancelled", now)
+            self._keep(it, record, reported=False)
+            return
+        record = self._record(it, outcome, summary, final=True)
+        good = outcome in ("succeeded", "attention")
+        failures = 0 if good else it.view["failures_in_row"] + 1
+        it.view |= {"last_outcome": outcome, "failures_in_row": failures}
+        if it.view["rule"] is None:
+            it.close("done" if good else "failed", now)
+        else:
+            self._next(it, failures)
+        self._keep(it, record, reported=True)
+
+    def _next(self, it: Expected, failures: int) -> None:
+        began = it.started_at or self.now()
+        if not (it.extra and it.due_at > began):
+            it.due_at += DAY * (1 + self._missed(it))
+            it.view["occurrence"] += 1
+        it.start_at, it.extra = it.due_at, False
+        it.change(status="scheduled", attempt=0, blocked=None)
+        if failures >= _FAILURES:
+            it.change(status="paused", reason=f"paused by Followups after {failures} failed occurrences in a row")
+
+    def _missed(self, it: Expected) -> int:
+        late = (it.started_at or self.now()) - it.due_at
+        return max(0, late // DAY) if it.view["rule"] else 0
+
+    def _record(self, it: Expected, outcome: str, summary: str | None, *, final: bool) -> Record:
+        now, seen = self.now(), it.view
+        same = ("agent", "task", "due_at", "occurrence", "attempt", "max_attempts", "parent", "depth")
+        view = {name: seen[name] for name in same} | {
+            "id": run_id(it), "follow_up_id": it.id, "outcome": outcome, "summary": summary, "final": final,
+            "started_at": instant(it.started_at), "finished_at": instant(now), "missed": self._missed(it), "output": None,
+            "report": {"status": "none", "to": seen["report_to"], "tries": 0, "note": None, "at": None},
+        }  # fmt: skip
+        return Record(fence=it.fence, view=view, look_at=None, forget_at=now + KEPT)
+
+    def _keep(self, it: Expected, record: Record, *, reported: bool) -> None:
+        """The record is written with what the follow-up became by it."""
+        record.view |= {"follow_up_status": it.status, "next_at": it.view["starts_at"]}
+        if reported:
+            record.reported("pending", self.now(), self.now())
+            record.forget_at = None
+        it.runs.insert(0, record)
+        it.started_at = None
+
+
+def run_id(it: Expected) -> str:
+    return f"run-{it.id}-{it.fence:06d}"
+
+
+def backoff(attempt: int) -> timedelta:
+    """Gives the wait after that many attempts, with the luck of these tests."""
+    most = min(3600.0, 60.0 * 4.0 ** (attempt - 1))
+    return timedelta(seconds=max(15.0, SteadyChance.LUCK * most))

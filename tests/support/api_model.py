@@ -1,0 +1,219 @@
+"""What a client of the API may rely on, as a model: for each request what is answered and what it does."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+DAY = timedelta(days=1)
+NEVER = datetime.max.replace(tzinfo=UTC)
+#: History is kept this long.
+KEPT = timedelta(days=90)
+OPEN = ("scheduled", "paused", "claimed", "running", "cancelling")
+LIVE = ("running", "cancelling")
+#: Times as they are typed, and what each means: from now, and whether each day again.
+WHEN = {
+    "in 1 second": (timedelta(seconds=1), False), "in 1 minute": (timedelta(minutes=1), False),
+    "in 5 minutes": (timedelta(minutes=5), False), "3h": (timedelta(hours=3), False), "7d": (7 * DAY, False),
+    "20w": (140 * DAY, False), "daily": (DAY, True),
+}  # fmt: skip
+Answer = tuple[int, str | None]
+#: Where something stands in a list.
+Place = tuple[bool, datetime, str]
+
+
+@dataclass(kw_only=True)
+class Model:
+    """All that must be there."""
+
+    now: Callable[[], datetime]
+    #: How long before its time a follow-up is claimed, and whether that is done at once when it is made or moved.
+    look_ahead: timedelta
+    at_birth: bool
+    follow_ups: list["Expected"] = field(default_factory=list)
+    #: By (owner, idempotency key): the body, and what was made.
+    keys: dict[tuple[str, str], tuple[dict[str, Any], "Expected"]] = field(default_factory=dict)
+    #: The registered ones, by name, as they are answered.
+    agents: dict[str, dict[str, Any]] = field(default_factory=dict)
+    control: dict[str, Any] = field(default_factory=lambda: {"stopped": False, "reason": None, "changed_at": None})
+
+    def is_there(self, it: "Expected") -> bool:
+        return it.closed_at is None or self.now() < it.closed_at + KEPT
+
+    def listed(self, owner: str, status: str) -> list["Expected"]:
+        """Gives what a list shows: open ones first, the soonest first."""
+        own = [it for it in self.follow_ups if it.owner == owner and self.is_there(it)]
+        return sorted((it for it in own if _fits(it.status, status)), key=lambda it: it.place)
+
+    def create(self, owner: str, key: str | None, body: dict[str, Any]) -> tuple[Answer, "Expected | None"]:
+        """Gives the answer, and what was made now or before; its id is not known yet if it is new."""
+        old, body = None, {"message": ""} | body
+        if key is not None and (owner, key) in self.keys:
+            first, old = self.keys[owner, key]
+            if self.is_there(old):
+                return ((200, None), old) if first == body else ((422, "idempotency_key_reused"), None)
+        if body["agent"] not in self.agents:
+            return (422, "unknown_agent"), None
+        made = old or Expected(owner=owner)
+        made.born(body, self.agents[body["agent"]]["max_attempts"], self.now())
+        if old is None:
+            self.follow_ups.append(made)
+        if key is not None:
+            self.keys[owner, key] = (body, made)
+        self.claim_at_birth(made)
+        return (201, None), made
+
+    def edit(self, it: "Expected", version: int, patch: dict[str, Any]) -> Answer:
+        if version != it.version:
+            return 412, "stale"
+        if refusal := it.finished() or it.in_progress():
+            return refusal
+        it.change(**{name: value for name, value in patch.items() if name != "due"})
+        if "due" in patch:
+            it.time(patch["due"], self.now())
+            paused = it.status == "paused"
+            it.change(attempt=0, blocked=None, status="paused" if paused else "scheduled")
+            it.extra = False
+        self.claim_at_birth(it)
+        return 200, None
+
+    def cancel(self, it: "Expected") -> Answer:
+        if it.status in ("cancelled", "cancelling"):
+            return (202 if it.status == "cancelling" else 200), None
+        if refusal := it.finished():
+            return refusal
+        if it.status == "running":
+            it.change(status="cancelling")
+            return 202, None
+        it.close("cancelled", self.now())
+        return 200, None
+
+    def pause(self, it: "Expected", reason: str | None) -> Answer:
+        if it.status == "paused":
+            return 200, None
+        if refusal := it.finished() or it.in_progress():
+            return refusal
+        it.change(status="paused", reason=reason, blocked=None)
+        return 200, None
+
+    def resume(self, it: "Expected") -> Answer:
+        if it.status != "paused":
+            return 409, "not_paused"
+        it.change(status="scheduled", reason=None, failures_in_row=0)
+        self.claim_at_birth(it)
+        return 200, None
+
+    def run_now(self, it: "Expected") -> Answer:
+        if refusal := it.finished() or it.in_progress():
+            return refusal
+        if it.status == "paused":
+            return 409, "paused"
+        if it.status == "claimed" and it.start_at <= self.now():
+            return 202, None
+        it.extra = it.view["rule"] is not None
+        it.start_at = min(it.start_at, self.now())
+        it.change(status="scheduled", blocked=None)
+        self.claim_at_birth(it)
+        return 202, None
+
+    def claim_at_birth(self, it: "Expected") -> None:
+        if self.at_birth and it.status == "scheduled" and self.is_near(it) and not self.control["stopped"]:
+            it.claim(self.now())
+
+    def is_near(self, it: "Expected") -> bool:
+        return it.start_at <= self.now() + self.look_ahead
+
+
+@dataclass(kw_only=True)
+class Expected:
+    """One follow-up: how it must be answered, and what the engine keeps to itself."""
+
+    owner: str
+    #: As the API answers it, but for id and version, which the API chooses.
+    view: dict[str, Any] = field(default_factory=dict)
+    id: str = ""
+    #: As it was last seen; `is_changed` says that it must be higher by now.
+    version: int = 0
+    is_changed: bool = False
+    due_at: datetime = NEVER
+    start_at: datetime = NEVER
+    closed_at: datetime | None = None
+    #: Of the present claim or run.
+    fence: int = 0
+    sends: int = 0
+    look_at: datetime | None = None
+    started_at: datetime | None = None
+    lease_until: datetime | None = None
+    is_pending: bool = False
+    #: It was asked for by hand, beside its rule.
+    extra: bool = False
+    #: Newest first.
+    runs: list[Any] = field(default_factory=list)
+
+    @property
+    def status(self) -> str:
+        return str(self.view["status"])
+
+    @property
+    def place(self) -> Place:
+        return self.status not in OPEN, self.due_at, self.id
+
+    def born(self, body: dict[str, Any], attempts: int, now: datetime) -> None:
+        self.closed_at, self.extra = None, False
+        self.view = {
+            "agent": body["agent"], "task": body["task"], "message": body["message"], "timezone": "UTC",
+            "occurrence": 1, "attempt": 0, "max_attempts": body.get("max_attempts", attempts), "blocked": None,
+            "report_to": body.get("report_to"), "run": None, "last_outcome": None, "failures_in_row": 0, "reason": None,
+            "parent": None, "depth": 0, "created_at": instant(now), "closed_at": None,
+        }  # fmt: skip
+        self.time(body["due"], now)
+        self.change(status="scheduled")
+
+    def time(self, due: str, now: datetime) -> None:
+        """Gives it another time, as it is typed."""
+        away, daily = WHEN[due]
+        rule = {"rule": "FREQ=DAILY;INTERVAL=1", "repeats": "every day"} if daily else {"rule": None, "repeats": None}
+        self.view |= {"due": due, **rule}
+        self.due_at = self.start_at = now + away
+
+    def change(self, **fields: Any) -> None:
+        """Writes it anew."""
+        self.view |= fields
+        self.is_changed = True
+        waits = self.status in ("scheduled", "claimed")
+        self.view["starts_at"] = instant(self.start_at) if waits else None
+        self.view |= {"due_at": instant(self.due_at), "due_local": f"{self.due_at:%a %Y-%m-%d %H:%M} UTC"}
+        if self.status not in LIVE:
+            self.view["run"] = None
+
+    def close(self, status: str, now: datetime, **fields: Any) -> None:
+        self.closed_at = now
+        self.change(status=status, closed_at=instant(now), blocked=None, **fields)
+
+    def claim(self, now: datetime) -> None:
+        self.fence += 1
+        self.sends = 1
+        self.look_at = max(self.start_at, now) + timedelta(minutes=2)
+        self.change(status="claimed")
+
+    def seen(self, view: dict[str, Any]) -> None:
+        """Fails unless the answer is as it must be: its version higher just if it was changed since it was last seen."""
+        version = view["version"]
+        assert version > self.version if self.is_changed else version == self.version, (version, self.version)
+        self.version, self.is_changed = version, False
+        self.id = self.id or view["id"]
+        assert view == self.view | {"id": self.id, "root": self.id, "version": version}
+
+    def finished(self) -> Answer | None:
+        return (409, "already_finished") if self.status not in OPEN else None
+
+    def in_progress(self) -> Answer | None:
+        return (409, "in_progress") if self.status in LIVE else None
+
+
+def instant(moment: datetime | None) -> str | None:
+    return None if moment is None else f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _fits(status: str, wanted: str) -> bool:
+    return wanted in ("all", status) or wanted == ("open" if status in OPEN else "closed")

@@ -1,0 +1,265 @@
+"""Steps through the API and the engine: each is taken in the real world and in the model, and both must say the same."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from followups.domain.contract import AgentCall, Done, Pending
+from followups.domain.errors import AgentUncertain
+from followups.domain.messages import Message
+from followups.domain.status import Outcome
+from followups.usecases.world import Limits
+from tests.support.api_engine import Engine
+from tests.support.api_engine_model import EngineModel, Record
+from tests.support.api_model import LIVE, Answer, Expected, Place, instant
+
+OWNERS = ("ada", "bob")
+NOT_THERE: Answer = (404, "not_found")
+_POLL_AFTER = timedelta(minutes=1)
+
+
+class Steps:
+    """The real world, the model, and the messages that are on their way."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.engine = Engine(limits)
+        self.model = EngineModel(
+            now=self.engine.clock.now, look_ahead=limits.look_ahead, at_birth=limits.claim_at_birth
+        )  # fmt: skip
+        self.starts: list[Message] = []
+        self.reports: list[Message] = []
+
+    def ask(self, who: str, expected: Answer, method: str, path: str, body: Any = None, **headers: str) -> tuple[Any, Any]:
+        """Sends a request; fails unless it is answered with that status and code. Gives body and headers."""
+        status, answered, sent = self.engine.call(method, path, body, user=who, **headers)
+        assert (status, answered["code"] if status >= 400 else None) == expected, (method, path, body, answered)
+        return answered, sent
+
+    def ask_of(
+        self, it: Expected, who: str, answer: Callable[[], Answer], method: str, verb: str = "", **sent: Any
+    ) -> None:
+        """Asks for something to be done with a follow-up, of its owner or not; `answer` does it in the model."""
+        there = who == it.owner and self.model.is_there(it)
+        body, headers = self.ask(who, answer() if there else NOT_THERE, method, f"/v1/follow-ups/{it.id}{verb}", **sent)
+        if not there:
+            assert body["detail"] == f"there is no follow-up {it.id}", "a stranger's is as one that never was"
+        elif "etag" in headers:
+            it.seen(body)
+            assert headers["etag"] == f'"{it.version}"'
+        self._collect()
+
+    def create(self, owner: str, key: str | None, body: dict[str, Any]) -> None:
+        headers = {} if key is None else {"idempotency_key": key}
+        expected, it = self.model.create(owner, key, body)
+        answered, sent = self.ask(owner, expected, "POST", "/v1/follow-ups", body, **headers)
+        if it is None:
+            return
+        assert answered.pop("understood") and answered.pop("notes") == []
+        it.seen(answered)
+        assert sent["location"] == f"/v1/follow-ups/{it.id}" and sent["etag"] == f'"{it.version}"'
+        assert sent.get("idempotent-replayed") == ("true" if expected[0] == 200 else None)
+        self._collect()
+
+    def edit(self, it: Expected, who: str, if_match: int | str | None, patch: dict[str, Any]) -> None:
+        """`if_match` is how far off the version is that it names, another text, or None for no such header."""
+        path = f"/v1/follow-ups/{it.id}"
+        if if_match is None:
+            self.ask(who, (428, "precondition_required"), "PATCH", path, patch)
+        elif isinstance(if_match, str):
+            self.ask(who, (422, "validation_error"), "PATCH", path, patch, if_match=if_match)
+        else:
+            version = max(0, it.version + if_match)
+            name = f'"{version}"'
+            self.ask_of(it, who, lambda: self.model.edit(it, version, patch), "PATCH", body=patch, if_match=name)
+
+    def change(self, it: Expected, who: str, verb: str, reason: str | None = None) -> None:
+        """`verb` is pause, resume, run or delete."""
+        if verb == "delete":
+            self.ask_of(it, who, lambda: self.model.cancel(it), "DELETE")
+        elif verb == "pause":
+            body = None if reason is None else {"reason": reason}
+            self.ask_of(it, who, lambda: self.model.pause(it, reason), "POST", "/pause", body=body)
+        else:
+            does = self.model.resume if verb == "resume" else self.model.run_now
+            self.ask_of(it, who, lambda: does(it), "POST", f"/{verb}")
+
+    def show(self, it: Expected, who: str) -> None:
+        """Looks at all that there is of a follow-up."""
+        self.ask_of(it, who, lambda: (200, None), "GET")
+        there = who == it.owner and self.model.is_there(it)
+        found, _ = self.ask(who, (200, None) if there else NOT_THERE, "GET", f"/v1/follow-ups/{it.id}/runs")
+        kept = [record for record in it.runs if record.forget_at is None or record.forget_at > self.model.now()]
+        if there:
+            assert found["live"] == it.view["run"]
+            assert len(found["runs"]) == len(kept)
+            for record, view in zip(kept, found["runs"], strict=True):
+                record.view["summary"] = record.view["summary"] or view["summary"]
+                assert view == record.view
+        for record in kept[:2]:
+            self._show_run(it, record, who)
+        if it.view["run"]:
+            expected = (409, "in_progress") if who == it.owner else NOT_THERE
+            self.ask(who, expected, "GET", f"/v1/runs/{it.view['run']['id']}/report")
+
+    def _show_run(self, it: Expected, record: Record, who: str) -> None:
+        mine = who == it.owner
+        expected = (200, None) if mine else NOT_THERE
+        run, _ = self.ask(who, expected, "GET", f"/v1/runs/{record.view['id']}")
+        mail, _ = self.ask(who, expected, "GET", f"/v1/runs/{record.view['id']}/report")
+        if mine:
+            assert run.pop("report_text") is not None
+            assert run == mail["run"] == record.view | {"summary": run["summary"]}
+            words = " ".join(mail["text"].split())
+            assert record.view["task"] in words and run["summary"] in words
+
+    def put_agent(self, name: str, more: dict[str, Any]) -> None:
+        usual = {"timeout_s": 600, "max_concurrency": 1, "rerun": "never", "max_attempts": 3}
+        asked = {"kind": "command", "command": ["true"], **more}
+        expected = {"name": name, "builtin": False, **usual, **asked}
+        assert self.ask("ada", (200, None), "PUT", f"/v1/agents/{name}", asked)[0] == expected
+        self.model.agents[name] = expected
+        self._look_at_agents()
+
+    def remove_agent(self, name: str) -> None:
+        expected = (200, None) if name in self.model.agents else NOT_THERE
+        self.ask("bob", expected, "DELETE", f"/v1/agents/{name}")
+        self.model.agents.pop(name, None)
+        self._look_at_agents()
+
+    def control(self, stopped: bool, reason: str | None) -> None:
+        body = {"stopped": stopped} | ({} if reason is None else {"reason": reason})
+        changed_at = instant(self.model.now())
+        self.model.control = {"stopped": stopped, "reason": reason if stopped else None, "changed_at": changed_at}
+        for method, sent in (("PUT", body), ("GET", None)):
+            assert self.ask("ada", (200, None), method, "/v1/control", sent)[0] == self.model.control
+
+    def _look_at_agents(self) -> None:
+        builtin, *others = self.ask("ada", (200, None), "GET", "/v1/agents")[0]["agents"]
+        assert builtin["builtin"] and others == [self.model.agents[name] for name in sorted(self.model.agents)]
+
+    def page(self, owner: str, status: str, limit: int, after: tuple[str, Place] | None = None) -> tuple[str, Place] | None:
+        """Reads a page of a list; gives where the next one starts (a cursor and, for the model, a place), or None."""
+        cursor, place = after or ("", None)
+        target = f"/v1/follow-ups?status={status}&limit={limit}" + (f"&cursor={cursor}" if cursor else "")
+        body, _ = self.ask(owner, (200, None), "GET", target)
+        rest = [it for it in self.model.listed(owner, status) if place is None or it.place > place]
+        expected = rest[:limit]
+        assert [view["id"] for view in body["follow_ups"]] == [it.id for it in expected]
+        for it, view in zip(expected, body["follow_ups"], strict=True):
+            it.seen(view)
+        if body["next"] is None:
+            assert len(rest) <= limit, "the list ended before its end"
+            return None
+        assert len(expected) == limit
+        return body["next"], expected[-1].place
+
+    def sweep(self) -> None:
+        line = self.model.sweep()
+        ready = [it for it in line if self.model.is_free(it.view["agent"]) and not self.model.control["stopped"]]
+        self.engine.sweep()
+        sent = {(message.owner, message.follow_up_id) for message, _ in self.engine.queue.sent if message.kind == "start"}
+        chosen = [it for it in line if (it.owner, it.id) in sent]
+        assert all(it in ready for it in chosen) and bool(chosen) == bool(ready), "a free slot is for who waits for it"
+        for it in chosen:
+            passed_over = [other for other in ready if other.view["agent"] == it.view["agent"] and other not in chosen]
+            assert all(it.start_at <= other.start_at for other in passed_over), "a line is a line"
+            it.claim(self.model.now())
+        self._collect()
+
+    def deliver(self, message: Message, behaviour: str, meanwhile: str = "") -> None:
+        """A runner gets a message. `behaviour` is what its agent does: an outcome, "go on" or "break off"; `meanwhile` is
+        what the owner does while it works."""
+        it = self._find(message)
+        expected = self.model.expect(it, message.fence)
+        agent, answered = self.engine.agent, []
+
+        def does(call: AgentCall) -> Done | Pending:
+            answered.append(call)
+            assert it is not None
+            if expected == "start":
+                self.model.started(it)
+                assert (call.request["attempt"], call.request["task"]) == (it.view["attempt"], it.view["task"])
+            self._meanwhile(it, meanwhile)
+            if behaviour == "break off":
+                raise AgentUncertain("the line went dead")
+            if behaviour == "go on":
+                return Pending(handle="h", poll_after=_POLL_AFTER)
+            return Done(outcome=Outcome(behaviour), summary=f"it {behaviour}")
+
+        before = len(agent.calls), agent.polls + agent.cancelled
+        word = self.engine.run(message, does)
+        asked = len(agent.calls) - before[0], agent.polls + agent.cancelled - before[1]
+        assert asked == {"start": (1, 0), "poll": (0, 1)}.get(expected, (0, 0)), (
+            f"{expected}, and the agent was asked {asked}"
+        )
+        if it is None or expected not in ("start", "poll"):
+            assert word == expected
+            if it is not None:
+                self.model.not_started(it, word)
+        else:
+            self._settle(it, word, behaviour if answered else "timed_out", bool(answered))
+        self._collect()
+        if it is not None:
+            self.show(it, it.owner)
+
+    def _settle(self, it: Expected, word: str, behaviour: str, was_asked: bool) -> None:
+        assert it.view["run"] and was_asked == (it.view["run"]["deadline_at"] > (instant(self.model.now()) or ""))
+        assert word == {"break off": "uncertain", "go on": "pending"}.get(behaviour, "finished")
+        if behaviour == "go on":
+            self.model.pending(it, _POLL_AFTER)
+        elif behaviour != "break off":
+            self.model.ended(it, behaviour, f"it {behaviour}" if was_asked else None)
+
+    def _meanwhile(self, it: Expected, what: str) -> None:
+        self.ask_of(it, it.owner, lambda: (200, None), "GET")
+        if what == "sweep":
+            self.sweep()
+        elif what == "edit":
+            self.edit(it, it.owner, 0, {"task": "Later"})
+        elif what == "show":
+            self.show(it, it.owner)
+        elif what:
+            self.change(it, it.owner, what)
+
+    def report(self, message: Message, does: str) -> None:
+        it, mail = self._find(message), f"mail-{len(self.engine.mailer.sent) + 1}"
+        record = next((record for record in it.runs if record.fence == message.fence), None) if it else None
+        assert self.engine.report(message, does) == self.model.report(record, does, mail)
+
+    def look(self) -> None:
+        """What is listed is what there is, as it is."""
+        for owner in OWNERS:
+            assert self.page(owner, "all", 100) is None
+
+    def drain(self) -> None:
+        """Time goes on, agents and mail work well: everything that is due comes to its end, and is told."""
+        self.control(False, None)
+        for _ in range(60):
+            self.engine.clock.advance(hours=3)
+            self.sweep()
+            while self.starts:
+                self.deliver(self.starts.pop(0), "succeeded")
+            while self.reports:
+                self.report(self.reports.pop(0), "accepted")
+            if not self._is_at_work():
+                break
+        assert not self._is_at_work(), "something that is due never came to its end"
+        self.look()
+
+    def _is_at_work(self) -> bool:
+        now, its = self.model.now(), self.model.follow_ups
+        waits = any(it.status in (*LIVE, "claimed") or (it.status == "scheduled" and it.start_at <= now) for it in its)
+        return waits or any(record.report["status"] in ("pending", "sending") for it in its for record in it.runs)
+
+    def _find(self, message: Message) -> Expected | None:
+        its = self.model.follow_ups
+        return next((it for it in its if (it.owner, it.id) == (message.owner, message.follow_up_id)), None)
+
+    def _collect(self) -> None:
+        """Takes what was put on the queues; fails if it names what is not there."""
+        starts, reports = self.engine.queue.take("start"), self.engine.queue.take("report")
+        for message in starts:
+            it = self._find(message)
+            assert it and it.fence == message.fence and it.status in (*LIVE, "claimed")
+        self.starts += starts
+        self.reports += reports
