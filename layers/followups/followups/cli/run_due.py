@@ -5,6 +5,7 @@ Light on purpose: nothing of agents or mail is imported until something is due, 
 
 import json
 import signal
+import time
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from followups.local.runtime import Parts, Runtime
 
 _PAUSE_S = 0.2
+#: A long line is told of this often.
+_TELL_S = 2.0
 #: With more than that, times before and after it would be none of the calendar.
 _FURTHEST = timedelta(days=36_525)
 
@@ -72,6 +75,7 @@ def _work(session: Session, parts: "Parts") -> list[Run]:
     from followups.local.runtime import SOONEST_TICK_S, Runtime
 
     ran: list[Run] = []
+    told = float("-inf")
 
     def note(run: Run) -> None:
         ran.append(run)
@@ -82,8 +86,10 @@ def _work(session: Session, parts: "Parts") -> list[Run]:
         try:
             while True:
                 claimed = runtime.tick()["claimed"]
-                if claimed:
-                    session.say(click.style(f"Running {claimed} …", dim=True))
+                if claimed and time.monotonic() - told >= _TELL_S:
+                    told = time.monotonic()
+                    words = f"{len(ran)} have run, going on …" if ran else f"Running {claimed} …"
+                    session.say(click.style(words, dim=True))
                 # A slot that falls free is used at once, whatever else still runs.
                 if not runtime.drain(timeout_s=SOONEST_TICK_S):
                     runtime.rest()
