@@ -19,8 +19,10 @@ def test_a_seed_keeps_every_promise_and_replays_exactly(seed: int) -> None:
 
 
 def test_a_mistake_is_found_and_ends_with_1() -> None:
-    command = [sys.executable, "-m", "tests.simulation", "--first", "1", "--seeds", "1", "--processes", "1", "--shrink", "0"]
-    ran = subprocess.run([*command, "--mutant", "fence not raised"], capture_output=True, text=True, env={**os.environ})
+    command = [sys.executable, "-m", "tests.simulation", "--first", "1", "--seeds", "1", "--processes", "1"]
+    ran = subprocess.run(
+        [*command, "--shrink", "0", "--mutant", "fence not raised"], capture_output=True, text=True, env={**os.environ}
+    )
     assert ran.returncode == 1
     assert "breaks a promise: I5 fence" in ran.stdout
     assert '"violations": 1' in ran.stdout.splitlines()[-1]

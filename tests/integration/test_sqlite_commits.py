@@ -99,7 +99,7 @@ def test_each_is_refused_or_done_by_itself(shared: Shared) -> None:
 
 
 def test_what_cannot_be_written_harms_nobody_else(shared: Shared) -> None:
-    good, bad = [follow_up() for _ in range(4)], follow_up(task="\ud800")
+    good, bad = [follow_up() for _ in range(4)], follow_up(owner="\ud800")
     ended = shared.all_at_once(*map(Add, good), Add(bad))
     assert [type(it.exception()) for it in ended] == [type(None)] * 4 + [UnicodeEncodeError]
     assert [shared.stored(it) for it in good] == good

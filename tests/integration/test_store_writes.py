@@ -17,7 +17,7 @@ from tests.support.things import agent, control, follow_up, fresh, later, run
 
 SLOTS = ids.agent_slots_key("@backup")
 FULL = follow_up(
-    message="Look at /srv\n- and at the moon 🌙", rule="every monday 08:00", anchor="2026-11-30T08:00:00",
+    message="Look at /srv\n- and at the moon 🌙", rule="FREQ=WEEKLY;INTERVAL=1", anchor="2026-11-30T08:00:00",
     report_to="a@b.co", status=Status.RUNNING, wake_at=later(minutes=7, milliseconds=1), fence=3, attempt=2, sends=1,
     extra=True, missed=4, folded_to=later(hours=2), claimed_at=later(seconds=1), started_at=later(seconds=2),
     deadline_at=later(seconds=3), lease_until=later(seconds=4), lease_holder="locks/1", handle="h-1",

@@ -50,7 +50,7 @@ def _asked(event: Event) -> tuple[str, str] | None:
     context, path = event.get("requestContext"), event.get("rawPath")
     http = context.get("http") if isinstance(context, Mapping) else None
     method = http.get("method") if isinstance(http, Mapping) else None
-    if not (isinstance(context, Mapping) and isinstance(method, str) and isinstance(path, str) and path.startswith("/")):
+    if not (isinstance(context, Mapping) and isinstance(method, str) and isinstance(path, str) and path):
         return None
     # A stage that is not the default one comes first in the path.
     stage = context.get("stage")

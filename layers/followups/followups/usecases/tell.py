@@ -15,9 +15,7 @@ def tell(store: Store, notifier: Notifier, audited: Audited) -> bool:
     if not audit_mail.untold(audited.findings, audited.told, audited.at):
         return False
     notifier.tell(
-        audit_mail.compose(
-            audited.findings, audited.more, at=audited.at, follow_ups=audited.follow_ups, runs=audited.runs
-        )
+        audit_mail.compose(audited.findings, audited.more, at=audited.at, follow_ups=audited.follow_ups, runs=audited.runs)
     )
     for key, finding in {audit_mail.note_key(it): it for it in audited.findings}.items():
         if audited.told.get(key, 0) >= audit_mail.hour(audited.at):
