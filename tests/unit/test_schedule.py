@@ -4,10 +4,11 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from followups.domain.schedule import Rule, fold_missed, next_after, to_utc
+from tests.support.fuzz import search
 
 ZONES = sorted(available_timezones() - {"Factory", "localtime", "posixrules"})
 RULES = st.builds(Rule, st.sampled_from(["DAILY", "WEEKLY"]), st.integers(1, 30))
@@ -25,7 +26,7 @@ def test_what_is_no_rule(text: str) -> None:
         Rule.parse(text)
 
 
-@settings(max_examples=500)
+@search(150)
 @given(RULES, ANCHORS, st.sampled_from(ZONES), st.integers(0, 400))
 def test_a_chain_keeps_its_wall_time_and_never_drifts(rule: Rule, anchor: datetime, zone_name: str, steps: int) -> None:
     zone = ZoneInfo(zone_name)
@@ -39,7 +40,7 @@ def test_a_chain_keeps_its_wall_time_and_never_drifts(rule: Rule, anchor: dateti
         assert to_utc(anchor + timedelta(days=rule.days * (steps + 1)), zone) == following
 
 
-@settings(max_examples=500)
+@search(150)
 @given(RULES, ANCHORS, st.sampled_from(ZONES), st.integers(0, 60), st.integers(-100, 5_000_000))
 def test_folding_counts_as_a_walk_does(rule: Rule, anchor: datetime, zone_name: str, first: int, seconds: int) -> None:
     zone = ZoneInfo(zone_name)
@@ -51,7 +52,7 @@ def test_folding_counts_as_a_walk_does(rule: Rule, anchor: datetime, zone_name: 
     assert fold_missed(rule, anchor, zone, due, at) == (missed, last)
 
 
-@settings(max_examples=500)
+@search(150)
 @given(ANCHORS, st.sampled_from(ZONES))
 def test_a_wall_time_becomes_its_first_instant_or_the_first_after_the_gap(wall: datetime, zone_name: str) -> None:
     zone = ZoneInfo(zone_name)
