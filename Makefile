@@ -4,11 +4,14 @@
 # Nothing is installed outside this folder.
 
 .POSIX:
-.PHONY: help setup demo simulate mutants test races test-api check bench build clean
+.PHONY: help setup demo simulate mutants soak overload fuzz test races test-api check bench build clean
 
 PYTHON =
 ARGS =
 SEEDS = 500
+MINUTES = 5
+COUNT = 50000
+FUZZ_EXAMPLES = 1000
 # cfn-lint checks a template against one region, and SAM tells nobody about it.
 SAM = AWS_DEFAULT_REGION=eu-central-1 SAM_CLI_TELEMETRY=0 .tools/sam/bin/sam
 RUN = layers/followups/requirements.txt requirements.txt pyproject.toml tools/venv.sh
@@ -42,6 +45,15 @@ simulate: .venv/.done ## simulate the product under faults: SEEDS=10000; ARGS="-
 
 mutants: .venv/.done ## plant mistakes one by one and show which seed of the simulation finds each
 	@.venv/bin/python -m tests.simulation.table $(ARGS)
+
+soak: .venv/.done .tools/ministack/.done ## kill -9 everything at random for MINUTES=5, on SQLite and on ministack, then count
+	@.venv/bin/python -m tests.soak --minutes $(MINUTES) $(ARGS)
+
+overload: .venv/.done .tools/ministack/.done ## let COUNT=50000 be due at once on a laptop, a tenth of it on ministack
+	@.venv/bin/python -m tests.overload all --count $(COUNT) $(ARGS)
+
+fuzz: .venv/.done ## search through every parser and every machine, FUZZ_EXAMPLES=1000 each
+	@FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) .venv/bin/python -m pytest -m hypothesis -n 2 $(ARGS)
 
 bench: .venv/.done ## time the commands that somebody waits for, as JSON
 	@.venv/bin/python -m tests.benchmarks.commands $(ARGS)
