@@ -52,8 +52,9 @@ soak: .venv/.done .tools/ministack/.done ## kill -9 everything at random for MIN
 overload: .venv/.done .tools/ministack/.done ## let COUNT=50000 be due at once on a laptop, a tenth of it on ministack
 	@.venv/bin/python -m tests.overload all --count $(COUNT) $(ARGS)
 
-fuzz: .venv/.done ## search through every parser and every machine, FUZZ_EXAMPLES=1000 each
-	@FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) .venv/bin/python -m pytest -m hypothesis -n 2 $(ARGS)
+fuzz: .venv/.done ## search through every parser, FUZZ_EXAMPLES=1000 each
+	@FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) .venv/bin/python -m pytest -m hypothesis -n 2 \
+		tests/unit tests/integration/fuzz tests/integration/test_mail.py $(ARGS)
 
 bench: .venv/.done ## time the commands that somebody waits for, as JSON
 	@.venv/bin/python -m tests.benchmarks.commands $(ARGS)
