@@ -7,6 +7,7 @@ recover, was done twice or not at all, or went over a bound.
 import argparse
 import json
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -54,6 +55,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="for the ids and for what the API is asked")
     parser.add_argument("--limit", type=float, default=3_600, metavar="SECONDS", help="for each part (default: an hour)")
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # it leaves no process and no folder behind
     names = list(PARTS) if asked.part == "all" else [asked.part]
     figures: dict[str, Any] = {}
     for name in names:

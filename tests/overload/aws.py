@@ -22,7 +22,7 @@ from followups.domain.status import Outcome, ReportStatus, Status
 from followups.local import events
 from followups.usecases.registry import Registration, put_agent
 from followups.usecases.sweep import sweep
-from tests.overload.figures import Repeat, now_mb, peak_mb, say, spread
+from tests.overload.figures import Repeat, end_with_parent, now_mb, peak_mb, say, spread
 from tests.overload.worker import SECRET, SWEEPER_S, Context, Site
 from tests.support import bulk
 from tests.support.cfn import ROOT, resources, table_definition, template
@@ -32,8 +32,8 @@ OWNER = "ada"
 #: A sweep is killed after this long, in the middle of its claims.
 _KILLED_AFTER_S = 2.0
 _STUCK_S = 300.0
-#: To look is to read the whole table.
-_LOOK_S = 15.0
+#: ministack reads the whole table for each list: asked more often, it would do little else.
+_ASK_S = 3.0
 
 
 def overload(count: int, *, seed: int, cap: int = 5, limit_s: float = 3600.0) -> dict[str, Any]:
@@ -111,40 +111,55 @@ class _Drain:
         born = time.monotonic()
         with ExitStack() as stack:
             processes = {
-                f"{kind} {number}": stack.enter_context(_process(kind, self._site, count, self._folder))
+                name: stack.enter_context(_process(kind, self._site, count, self._folder / name))
                 for kind, counts in places.items()
                 for number, count in enumerate(counts, 1)
+                if (name := f"{kind} {number}")
             }
-            with Repeat(self._ask, pause_s=0.5):
+            with Repeat(self._ask, pause_s=_ASK_S):
                 quarters = self._watch(born, limit_s, processes)
             seconds = time.monotonic() - born
             ended = [name for name, process in processes.items() if process.poll() is not None]
             peaks = {name: peak_mb(process.pid) for name, process in processes.items()}
-        ticks = [json.loads(line) for line in (self._folder / "sweeper.out").read_text().splitlines()]
-        for tick in ticks:
-            say(f"ministack: a tick: {tick}")
-        noise = [line for kind in places for line in (self._folder / f"{kind}.err").read_text().splitlines()]
+        ticks = _lines(self._folder / "sweeper 1.out")
+        noise = [line for name in processes for line in (self._folder / f"{name}.err").read_text().splitlines()]
+        handled = self._handled()
         return {
             "seconds": round(seconds, 1), "runs_per_s": round(len(self._accepted) / seconds, 1), "peak_rss_mb": peaks,
             "sweeper_rss_mb_at_quarters": quarters, "ticks": len(ticks),
-            "longest_tick_s": max((it["seconds"] for it in ticks), default=0), "processes_that_ended": ended,
+            "longest_tick_s": max((it["seconds"] for it in ticks), default=0), "swept": _sum(ticks, but="seconds"),
+            "runners": handled["runner"], "reporters": handled["reporter"], "processes_that_ended": ended,
             "api": {name: spread(it) for name, it in sorted(self._latency.items())}, "api_refused": dict(self._refused),
             "noise": noise[:5],
         }  # fmt: skip
 
     def _watch(self, born: float, limit_s: float, processes: dict[str, "subprocess.Popen[bytes]"]) -> list[float]:
-        total, last, seen, quarters = len(self._accepted), time.monotonic(), -1, []
+        total, last, seen, quarters, told = len(self._accepted), time.monotonic(), -1, [], 0.0
         while True:
-            time.sleep(_LOOK_S)
-            found = _statuses(self._site)
-            now, done = time.monotonic(), found["done"]
-            if found["reported"] != seen:
-                seen, last = found["reported"], now
+            time.sleep(2)
+            handled = self._handled()
+            now, done, reported = time.monotonic(), handled["runner"]["finished"], handled["reporter"]["sent"]
+            if reported != seen:
+                seen, last = reported, now
             if done * 4 >= total * len(quarters) and len(quarters) < 5:
                 quarters.append(now_mb(processes["sweeper 1"].pid))
-            say(f"ministack: {done:,} run, {seen:,} reported of {total:,}, {done / (now - born):.1f}/s, {dict(found)}")
+            if now - told > 15:
+                told = now
+                refused = handled["runner"]["blocked"]
+                say(
+                    f"ministack: {done:,} run, {seen:,} reported of {total:,}, {done / (now - born):.1f}/s, "
+                    f"{refused:,} refused, ticks: {len(_lines(self._folder / 'sweeper 1.out'))}"
+                )
             if seen >= total or now - last > _STUCK_S or now - born > limit_s:
                 return quarters
+
+    def _handled(self) -> dict[str, Counter[str]]:
+        """Gives by kind what came of how many messages, as the processes last told."""
+        found: dict[str, Counter[str]] = {"runner": Counter(), "reporter": Counter()}
+        for kind, counted in found.items():
+            for path in self._folder.glob(f"{kind} *.out"):
+                counted.update(next(reversed(_lines(path)), {}))
+        return found
 
     def _ask(self) -> None:
         self._call("list", "GET", "/v1/follow-ups?limit=50")
@@ -178,16 +193,28 @@ def _statuses(site: Site) -> Counter[str]:
     return +found
 
 
+def _lines(path: Path) -> list[dict[str, Any]]:
+    """Gives the whole lines of what a process has printed."""
+    return [json.loads(line) for line in path.read_text().split("\n")[:-1]] if path.exists() else []
+
+
+def _sum(found: list[dict[str, Any]], *, but: str) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for it in found:
+        total.update({name: value for name, value in it.items() if name != but and isinstance(value, int)})
+    return dict(total)
+
+
 @contextmanager
-def _process(kind: str, site: Site, places: int, folder: Path | None = None) -> Iterator["subprocess.Popen[bytes]"]:
+def _process(kind: str, site: Site, places: int, log: Path | None = None) -> Iterator["subprocess.Popen[bytes]"]:
+    """Gives a process of that kind, which prints into `log`.out and `log`.err; it is killed at the end."""
     with ExitStack() as stack:
         out, err = (
-            (stack.enter_context((folder / f"{kind}.{end}").open("ab")) if folder else subprocess.DEVNULL)
-            for end in ("out", "err")
+            (stack.enter_context(Path(f"{log}.{end}").open("wb")) if log else subprocess.DEVNULL) for end in ("out", "err")
         )
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.overload.worker", kind, site.to_json(), str(places)], cwd=ROOT,
-            stdin=subprocess.DEVNULL, stdout=out, stderr=err,
+            stdin=subprocess.DEVNULL, stdout=out, stderr=err, preexec_fn=end_with_parent,  # noqa: PLW1509
         )  # fmt: skip
         try:
             yield process

@@ -20,7 +20,7 @@ from followups import bootstrap, config
 from followups.adapters.local import SystemClock
 from followups.adapters.sqlite import SQLiteStore
 from followups.local.runtime import Runtime
-from tests.overload.figures import Repeat, cpu_s, now_mb, peak_mb, say, spread
+from tests.overload.figures import Repeat, cpu_s, end_with_parent, now_mb, peak_mb, say, spread
 from tests.overload.judge import judge, over_bounds
 from tests.support import bulk
 from tests.support.laptop import Laptop
@@ -149,7 +149,7 @@ def _dev(laptop: Laptop, folder: Path) -> Iterator[tuple[int, str]]:
     with out.open("wb") as stdout, err.open("wb") as stderr:
         process = subprocess.Popen(
             [sys.executable, "-m", "followups", "dev", "--port", "0"], env=laptop.environ(), stdin=subprocess.DEVNULL,
-            stdout=stdout, stderr=stderr,
+            stdout=stdout, stderr=stderr, preexec_fn=end_with_parent,  # noqa: PLW1509
         )  # fmt: skip
     try:
         while " at http://" not in err.read_text():

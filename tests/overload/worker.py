@@ -5,7 +5,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
@@ -20,7 +21,7 @@ from followups.domain.contract import AgentCall, Done, Pending
 from followups.domain.entities import Run
 from followups.domain.errors import StoreError
 from followups.domain.status import Outcome
-from followups.handlers import Handler
+from followups.handlers import Handler, Log
 from followups.handlers.queue import reporter, runner
 from followups.handlers.sweeper import sweeper
 from followups.ports import Queue
@@ -121,12 +122,12 @@ def _sweep(site: Site, places: int) -> None:
 def _run(site: Site, places: int) -> None:
     queue = SqsQueue(site.client("sqs", connections=places), None, site.report_queue)
     world = site.world(queue, connections=places)
-    handle = runner(world, {"command": QuickAgent()}, SECRET, log=_log)
+    handle = runner(world, {"command": QuickAgent()}, SECRET, log=_tally())
     _consume(site, site.start_queue, handle, places, batch=1, seconds=RUNNER_S)
 
 
 def _report(site: Site, places: int) -> None:
-    handle = reporter(site.world(NoQueue(), connections=places), QuickMailer(), log=_log)
+    handle = reporter(site.world(NoQueue(), connections=places), QuickMailer(), log=_tally())
     _consume(site, site.report_queue, handle, places, batch=5, seconds=REPORTER_S)
 
 
@@ -152,9 +153,22 @@ def _consume(site: Site, url: str, handle: Handler, places: int, *, batch: int, 
     threads[0].join()
 
 
-def _log(word: str, facts: Any) -> None:
-    if word in ("bug", "store_error", "bad_message"):
-        print(f"{word} {json.dumps(dict(facts), default=str)}", file=sys.stderr, flush=True)
+def _tally() -> Log:
+    """Gives a log that prints every two seconds what came of how many messages, and tells of trouble at once."""
+    counted: Counter[str] = Counter()
+
+    def log(word: str, facts: Mapping[str, Any]) -> None:
+        counted[facts["result"] if word == "handled" else word] += 1
+        if word in ("bug", "store_error", "bad_message"):
+            print(f"{word} {json.dumps(dict(facts), default=str)}", file=sys.stderr, flush=True)
+
+    def tell() -> None:
+        while True:
+            time.sleep(2)
+            print(json.dumps(dict(counted)), flush=True)
+
+    threading.Thread(target=tell, daemon=True).start()
+    return log
 
 
 KINDS: dict[str, Callable[[Site, int], None]] = {"sweeper": _sweep, "runner": _run, "reporter": _report}
