@@ -5,6 +5,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 from collections import Counter
@@ -34,7 +35,12 @@ def main(words: Sequence[str] | None = None) -> int:
     seed = random.SystemRandom().randrange(10_000) if asked.seed is None else asked.seed
     names = ("sqlite", "ministack") if asked.part == "both" else (asked.part,)
     sys.stderr.write(f"soak: {' and '.join(names)}, {asked.minutes:g} minutes of kills each, seed {seed}\n")
-    results = [soak(name, seed, asked.minutes) for name in names]
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        results = [soak(name, seed, asked.minutes) for name in names]
+    except KeyboardInterrupt:
+        sys.stderr.write("soak: interrupted; nothing is left behind, and nothing was judged\n")
+        return 130
     print(json.dumps(results[0] if len(results) == 1 else _total(results, seed)))
     return 1 if any(it["violations"] for it in results) else 0
 
@@ -43,11 +49,15 @@ def soak(name: str, seed: int, minutes: float) -> dict[str, Any]:
     """Runs a part; gives its figures. Its folder is removed if all is well."""
     folder = Path(tempfile.mkdtemp(prefix=f"followups-soak-{name}-"))
     began = monotonic()
-    with ExitStack() as stack:
-        part = CloudPart(folder, stack) if name == "ministack" else LaptopPart(folder, seed)
-        course = Course(part=part, seed=seed, minutes=minutes)
-        evidence = course.run()
-        figures = _figures(part, course, evidence)
+    try:
+        with ExitStack() as stack:
+            part = CloudPart(folder, stack) if name == "ministack" else LaptopPart(folder, seed)
+            course = Course(part=part, seed=seed, minutes=minutes)
+            evidence = course.run()
+            figures = _figures(part, course, evidence)
+    except KeyboardInterrupt:
+        shutil.rmtree(folder)
+        raise
     trouble, troubles = _logged(part.logs)
     trouble += _left_behind(folder)
     violations = check(evidence) + [Violation("oddity", name, it) for it in course.oddities + trouble]

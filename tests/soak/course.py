@@ -20,7 +20,7 @@ from tests.soak import marks
 from tests.soak.agents import Spec
 from tests.soak.asks import Asks
 from tests.soak.evidence import Evidence
-from tests.soak.fleet import Fleet, Killer, Member
+from tests.soak.fleet import Fleet, Killer, Member, kill
 
 #: Follow-ups that wait to be run, beyond which nothing more is asked for.
 _ENOUGH = 60
@@ -100,6 +100,7 @@ class Course:
     def run(self) -> Evidence:
         """Takes the minutes, and then as long as it takes until all is done; a few more minutes at most."""
         with ExitStack() as stack:
+            stack.push(self._leave_nobody)
             stack.callback(self.fleet.stop)
             stack.callback(self.asks.end)
             self._minutes()
@@ -118,6 +119,13 @@ class Course:
                     self._quiet(shift)
                     left = self._left(shift)
         return self._evidence(left, shift)
+
+    def _leave_nobody(self, error: object, *_more: object) -> None:
+        """Ends what would outlive a soak that breaks off: agents, and people who wait for an answer."""
+        if error is not None:
+            for agent in self._agents():
+                kill(agent.pid)
+            self._until(lambda: not self.asks.asking and not self._agents(), 10, tend=False)
 
     def _minutes(self) -> None:
         self._begin(timedelta(0))

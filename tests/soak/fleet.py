@@ -78,7 +78,7 @@ class Fleet:
         marks.write(self.marks, "killed", "-", member.kind, member.process.pid)
         member.killed = True
         self.kills[member.kind] += 1
-        _signal(member.process.pid, group)
+        kill(member.process.pid, group=group)
 
     @contextmanager
     def guest(self, kind: str, process: "subprocess.Popen[bytes]") -> Iterator[None]:
@@ -165,7 +165,7 @@ class Killer:
             chosen = self.luck.choice(alive)
             marks.write(path, "killed", chosen.run_id, chosen.agent, chosen.pid)
             if marks.is_alive(chosen, path):
-                _signal(chosen.pid, group=False)
+                kill(chosen.pid)
                 self.fleet.kills["agent"] += 1
         return bool(alive)
 
@@ -185,7 +185,8 @@ def die_with_parent() -> None:
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _signal(pid: int, group: bool) -> None:
+def kill(pid: int, *, group: bool = False) -> None:
+    """Kills a process, or its whole group; one that is gone already is no matter."""
     with suppress(ProcessLookupError):
         if group:
             # Who has not made its group yet is killed alone.
