@@ -153,6 +153,12 @@ class Steps:
         assert len(expected) == limit
         return body["next"], expected[-1].place
 
+    def read(self, owner: str, status: str, limit: int) -> None:
+        """Reads a list to its end."""
+        after = self.page(owner, status, limit)
+        while after is not None:
+            after = self.page(owner, status, limit, after)
+
     def sweep(self) -> None:
         line = self.model.sweep()
         ready = [it for it in line if self.model.is_free(it.view["agent"]) and not self.model.control["stopped"]]
@@ -229,7 +235,7 @@ class Steps:
     def look(self) -> None:
         """What is listed is what there is, as it is."""
         for owner in OWNERS:
-            assert self.page(owner, "all", 100) is None
+            self.read(owner, "all", 100)
 
     def drain(self) -> None:
         """Time goes on, agents and mail work well: everything that is due comes to its end, and is told."""
