@@ -35,7 +35,8 @@ def main(words: Sequence[str] | None = None) -> int:
     seed = random.SystemRandom().randrange(10_000) if asked.seed is None else asked.seed
     names = ("sqlite", "ministack") if asked.part == "both" else (asked.part,)
     sys.stderr.write(f"soak: {' and '.join(names)}, {asked.minutes:g} minutes of kills each, seed {seed}\n")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     try:
         results = [soak(name, seed, asked.minutes) for name in names]
     except KeyboardInterrupt:
@@ -43,6 +44,12 @@ def main(words: Sequence[str] | None = None) -> int:
         return 130
     print(json.dumps(results[0] if len(results) == 1 else _total(results, seed)))
     return 1 if any(it["violations"] for it in results) else 0
+
+
+def _interrupt(*_: object) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # once is enough: what follows cleans up
+    raise KeyboardInterrupt
 
 
 def soak(name: str, seed: int, minutes: float) -> dict[str, Any]:

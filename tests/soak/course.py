@@ -123,9 +123,9 @@ class Course:
     def _leave_nobody(self, error: object, *_more: object) -> None:
         """Ends what would outlive a soak that breaks off: agents, and people who wait for an answer."""
         if error is not None:
-            for agent in self._agents():
-                kill(agent.pid)
-            self._until(lambda: not self.asks.asking and not self._agents(), 10, tend=False)
+            for agent in marks.alive(self.part.marks):
+                kill(agent)
+            self._until(lambda: not self.asks.asking and not marks.alive(self.part.marks), 10, tend=False)
 
     def _minutes(self) -> None:
         self._begin(timedelta(0))
@@ -147,7 +147,7 @@ class Course:
         """Kills all, and starts a fleet whose clocks are so far ahead."""
         self.fleet.stop()
         # An agent outlives its process on a laptop; and no lease may end by a jump of the clock before its agent does.
-        self._until(lambda: not self._agents(), _AGENTS_S, tend=False)
+        self._until(lambda: not marks.alive(self.part.marks), _AGENTS_S, tend=False)
         self.fleet.members = self.part.members(shift)
         self.fleet.tend()
 
@@ -219,12 +219,8 @@ class Course:
         left = [it.id for it in self._open() if it.rule is None or it.status not in resting or _is_due(it, at)]
         return left + [it.id for it in self.part.store.due(at + timedelta(days=500)) if isinstance(it, Run)]
 
-    def _agents(self) -> list[marks.Mark]:
-        self.tail.read()
-        return [mark for mark in self.tail.alive.values() if marks.is_alive(mark, self.part.marks)]
-
     def _evidence(self, left: list[str], shift: timedelta) -> Evidence:
-        self._until(lambda: not self._agents(), _AGENTS_S, tend=False)
+        self._until(lambda: not marks.alive(self.part.marks), _AGENTS_S, tend=False)
         audited = audit(self.part.store, datetime.now(UTC) + shift, global_cap=self.part.global_cap)
         found = [(f"{it.key.pk} {it.key.sk}", it.says) for it in audited.findings if it.weight is Weight.BROKEN]
         found += [("followups audit", said) for said in self.part.audit_by_command()]

@@ -161,10 +161,10 @@ class Killer:
         """Kills an agent, if one is alive; says whether it did."""
         self.tail.read()
         path = self.fleet.marks
-        if alive := [mark for mark in self.tail.alive.values() if marks.is_alive(mark, path)]:
+        if alive := [mark for mark in self.tail.alive.values() if marks.is_alive(mark.pid, path)]:
             chosen = self.luck.choice(alive)
             marks.write(path, "killed", chosen.run_id, chosen.agent, chosen.pid)
-            if marks.is_alive(chosen, path):
+            if marks.is_alive(chosen.pid, path):
                 kill(chosen.pid)
                 self.fleet.kills["agent"] += 1
         return bool(alive)

@@ -108,9 +108,14 @@ class Tail:
                 self.ended += mark.word != "killed"
 
 
-def is_alive(mark: Mark, path: Path) -> bool:
-    """Says whether the process of a start mark in that file is still this agent (Linux): numbers are used again."""
+def is_alive(pid: int, path: Path) -> bool:
+    """Says whether a process is an agent that writes into this file (Linux): numbers are used again."""
     try:
-        return os.fsencode(path) in Path(f"/proc/{mark.pid}/cmdline").read_bytes().split(b"\0")
+        return os.fsencode(path) in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
         return False
+
+
+def alive(path: Path) -> list[int]:
+    """Gives the processes that are agents which write into this file, also those that have not begun yet (Linux)."""
+    return [int(it.name) for it in Path("/proc").glob("[0-9]*") if is_alive(int(it.name), path)]
