@@ -245,14 +245,15 @@ def new_ministack(ministack_client: Any) -> Beds:
 
 #: For each store: how to make empty beds, the examples and their steps in `make test`, and the share of FUZZ_EXAMPLES.
 STORES: dict[str, tuple[str, int, int, float]] = {
-    "simulation": ("new_simulation", 12, 40, 1.0),
-    "simulated DynamoDB": ("new_simulated_dynamodb", 8, 40, 0.5),
-    "sqlite": ("new_sqlite", 8, 40, 0.5),
-    "moto": ("new_moto", 1, 25, 0.05),
-    "ministack": ("new_ministack", 2, 20, 0.05),
+    "simulation": ("new_simulation", 12, 40, 0.5),
+    "simulated DynamoDB": ("new_simulated_dynamodb", 8, 40, 0.3),
+    "sqlite": ("new_sqlite", 8, 40, 0.3),
+    "moto": ("new_moto", 1, 25, 0.02),
+    "ministack": ("new_ministack", 2, 20, 0.03),
 }
 
 
+@pytest.mark.hypothesis
 @pytest.mark.parametrize("name", STORES)
 def test_whatever_is_asked_of_a_store_it_does_as_the_model(name: str, request: pytest.FixtureRequest) -> None:
     fixture, few, steps, share = STORES[name]
