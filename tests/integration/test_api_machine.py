@@ -50,7 +50,7 @@ STATUSES = ("open", "closed", "all", "paused", "done")
 STATUS = st.sampled_from(STATUSES)
 LIMIT = st.sampled_from([1, 1, 2, 3, 100])
 DOES = st.sampled_from(["succeeded", "succeeded", "attention", "failed", "failed", "timed_out", "go on", "break off"])
-MEANWHILE = st.sampled_from(["", "", "pause", "resume", "run", "delete", "delete", "edit", "show", "sweep"])
+MEANWHILE = st.sampled_from(["", "", "pause", "resume", "run", "delete", "delete", "edit", "show", "sweep", "child"])
 MAIL = st.sampled_from(["accepted", "accepted", "not sent", "refused", "uncertain"])
 SECONDS = st.sampled_from([0, 1, 10, 60, 60, 130, 130, 600, 1_000, 1_000, 3_600, 86_400])
 SETTINGS = st.fixed_dictionaries(
@@ -161,6 +161,13 @@ class ApiMachine(RuleBasedStateMachine):
         if not again:
             waiting.remove(message)
         self.steps.deliver(message, does, meanwhile)
+
+    @precondition(lambda self: self.steps.engine.agent.calls)
+    @rule(nth=NTH, body=BODY)
+    def ask_as_an_agent(self, nth: int, body: dict[str, Any]) -> None:
+        """One of those that were called last; its run may be over long since."""
+        calls = self.steps.engine.agent.calls[-3:]
+        self.steps.create_child(calls[nth % len(calls)], body)
 
     @has_start
     @rule(nth=NTH)

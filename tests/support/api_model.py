@@ -9,6 +9,8 @@ DAY = timedelta(days=1)
 NEVER = datetime.max.replace(tzinfo=UTC)
 #: History is kept this long.
 KEPT = timedelta(days=90)
+#: An agent's follow-up is due no sooner than this.
+CHILD_FLOOR = timedelta(minutes=5)
 OPEN = ("scheduled", "paused", "claimed", "running", "cancelling")
 LIVE = ("running", "cancelling")
 #: Times as they are typed, and what each means: from now, and whether each day again.
@@ -35,6 +37,8 @@ class Model:
     keys: dict[tuple[str, str], tuple[dict[str, Any], "Expected"]] = field(default_factory=dict)
     #: The registered ones, by name, as they are answered.
     agents: dict[str, dict[str, Any]] = field(default_factory=dict)
+    #: How many follow-ups the agents of a tree have made, by its root.
+    descendants: dict[str, int] = field(default_factory=dict)
     control: dict[str, Any] = field(default_factory=lambda: {"stopped": False, "reason": None, "changed_at": None})
 
     def is_there(self, it: "Expected") -> bool:
@@ -60,6 +64,27 @@ class Model:
             self.follow_ups.append(made)
         if key is not None:
             self.keys[owner, key] = (body, made)
+        self.claim_at_birth(made)
+        return (201, None), made
+
+    def create_child(self, parent: "Expected", run: str, body: dict[str, Any]) -> tuple[Answer, "Expected | None"]:
+        """The same, asked for by an agent on account of a run of the parent's."""
+        if parent.status != "running" or parent.view["run"]["id"] != run:
+            return (403, "run_not_live"), None
+        if body["agent"] not in self.agents:
+            return (422, "unknown_agent"), None
+        if parent.view["depth"] == 2:
+            return (403, "cascade_depth"), None
+        root = parent.root or parent.id
+        if self.descendants.get(root, 0) == 20:
+            return (403, "cascade_budget"), None
+        self.descendants[root] = self.descendants.get(root, 0) + 1
+        made = Expected(owner=parent.owner)
+        self.follow_ups.append(made)
+        made.born({"message": ""} | body, self.agents[body["agent"]]["max_attempts"], self.now())
+        made.root = root
+        made.due_at = made.start_at = max(made.due_at, self.now() + CHILD_FLOOR)
+        made.change(parent=run, depth=parent.view["depth"] + 1)
         self.claim_at_birth(made)
         return (201, None), made
 
@@ -132,6 +157,8 @@ class Expected:
     #: As the API answers it, but for id and version, which the API chooses.
     view: dict[str, Any] = field(default_factory=dict)
     id: str = ""
+    #: Of whose tree it is; empty: of its own.
+    root: str = ""
     #: As it was last seen; `is_changed` says that it must be higher by now.
     version: int = 0
     is_changed: bool = False
@@ -159,7 +186,7 @@ class Expected:
         return self.status not in OPEN, self.due_at, self.id
 
     def born(self, body: dict[str, Any], attempts: int, now: datetime) -> None:
-        self.closed_at, self.extra = None, False
+        self.closed_at, self.extra, self.root = None, False, ""
         self.view = {
             "agent": body["agent"], "task": body["task"], "message": body["message"], "timezone": "UTC",
             "occurrence": 1, "attempt": 0, "max_attempts": body.get("max_attempts", attempts), "blocked": None,
@@ -202,7 +229,7 @@ class Expected:
         assert version > self.version if self.is_changed else version == self.version, (version, self.version)
         self.version, self.is_changed = version, False
         self.id = self.id or view["id"]
-        assert view == self.view | {"id": self.id, "root": self.id, "version": version}
+        assert view == self.view | {"id": self.id, "root": self.root or self.id, "version": version}
 
     def finished(self) -> Answer | None:
         return (409, "already_finished") if self.status not in OPEN else None

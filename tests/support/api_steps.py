@@ -11,7 +11,7 @@ from followups.domain.status import Outcome
 from followups.usecases.world import Limits
 from tests.support.api_engine import Engine
 from tests.support.api_engine_model import EngineModel, Record
-from tests.support.api_model import LIVE, Answer, Expected, Place, instant
+from tests.support.api_model import CHILD_FLOOR, LIVE, WHEN, Answer, Expected, Place, instant
 
 OWNERS = ("ada", "bob")
 NOT_THERE: Answer = (404, "not_found")
@@ -59,6 +59,17 @@ class Steps:
         assert sent["location"] == f"/v1/follow-ups/{it.id}" and sent["etag"] == f'"{it.version}"'
         assert sent.get("idempotent-replayed") == ("true" if expected[0] == 200 else None)
         self._collect()
+
+    def create_child(self, call: AgentCall, body: dict[str, Any]) -> None:
+        """An agent asks, while it works or long after."""
+        parent = next(it for it in self.model.follow_ups if call.run_id.startswith(f"run-{it.id}-"))
+        expected, it = self.model.create_child(parent, call.run_id, body)
+        answered, _ = self.ask("bob", expected, "POST", "/v1/follow-ups", body, followups_run_token=call.token)
+        if it is not None:
+            notes = answered.pop("notes")
+            assert answered.pop("understood") and bool(notes) == (WHEN[body["due"]][0] < CHILD_FLOOR)
+            it.seen(answered)
+            self._collect()
 
     def edit(self, it: Expected, who: str, if_match: int | str | None, patch: dict[str, Any]) -> None:
         """`if_match` is how far off the version is that it names, another text, or None for no such header."""
@@ -185,7 +196,7 @@ class Steps:
             if expected == "start":
                 self.model.started(it)
                 assert (call.request["attempt"], call.request["task"]) == (it.view["attempt"], it.view["task"])
-            self._meanwhile(it, meanwhile)
+            self._meanwhile(it, meanwhile, call)
             if behaviour == "break off":
                 raise AgentUncertain("the line went dead")
             if behaviour == "go on":
@@ -216,12 +227,14 @@ class Steps:
         elif behaviour != "break off":
             self.model.ended(it, behaviour, f"it {behaviour}" if was_asked else None)
 
-    def _meanwhile(self, it: Expected, what: str) -> None:
+    def _meanwhile(self, it: Expected, what: str, call: AgentCall) -> None:
         self.ask_of(it, it.owner, lambda: (200, None), "GET")
         if what == "sweep":
             self.sweep()
         elif what == "edit":
             self.edit(it, it.owner, 0, {"task": "Later"})
+        elif what == "child":
+            self.create_child(call, {"agent": "@a", "task": "More", "due": "in 1 minute"})
         elif what == "show":
             self.show(it, it.owner)
         elif what:
