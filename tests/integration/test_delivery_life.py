@@ -6,7 +6,7 @@ from followups.domain.entities import Run
 from followups.domain.errors import MailNotSent, MailRefused, MailUncertain
 from followups.domain.status import ReportStatus
 from followups.usecases.report import send_report
-from tests.support.world import Bench
+from tests.support.world import Bench, slow_commits
 
 
 class _Mailer:
@@ -60,6 +60,26 @@ def test_what_a_mailer_may_say(bench: Bench, error: Exception, word: str, status
     assert send_report(bench.world, _Mailer(error), message) == word
     stored = bench.store.get(Run, run.key)
     assert stored is not None and stored.report_status is status
+
+
+def test_a_try_that_took_longer_to_note_than_it_may_take_sends_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = _finished(bench)
+    [message] = bench.queue.take("report")
+    mailer = _Mailer()
+    slow_commits(bench, monkeypatch, seconds=200)
+    assert send_report(bench.world, mailer, message) == "late"
+    assert mailer.mails == []
+    monkeypatch.undo()
+    bench.sweep()
+    bench.clock.advance(minutes=5)
+    bench.sweep()
+    for message in bench.queue.take("report"):
+        send_report(bench.world, mailer, message)
+    stored = bench.store.get(Run, run.key)
+    assert stored is not None and stored.report_status is ReportStatus.SENT
+    assert len(mailer.mails) == 1
 
 
 def test_a_mail_that_nobody_noted_is_tried_again_and_eight_times_at_most(bench: Bench) -> None:

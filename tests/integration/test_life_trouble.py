@@ -18,7 +18,7 @@ from followups.usecases.abandoned import end_abandoned
 from followups.usecases.manage import Request
 from tests.support.clock import START
 from tests.support.laptop import Laptop
-from tests.support.world import ME, Bench
+from tests.support.world import ME, Bench, slow_commits
 
 
 def spoil(path: Path, key: Key) -> None:
@@ -93,6 +93,23 @@ def test_a_key_is_free_again_when_its_follow_up_is_forgotten(bench: Bench) -> No
     assert not again.replayed
     assert manage.get(bench.world, ME, first.follow_up.id).status is Status.SCHEDULED
     assert again.follow_up.due_at - first.follow_up.due_at == timedelta(days=91)
+
+
+@pytest.mark.parametrize(("takes_s", "left_s"), [(100, 200), (400, None)])
+def test_what_the_store_took_to_note_a_start_is_not_the_agents(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, takes_s: int, left_s: int | None
+) -> None:
+    """Else an agent could outlive its lease, and another be started beside it."""
+    bench.register("@five", timeout_s=300)
+    it = bench.create(agent="@five")
+    bench.sweep()
+    bench.clock.advance(seconds=10)
+    slow_commits(bench, monkeypatch, seconds=takes_s)
+    assert bench.run_all() == ["finished"]
+    assert [call.seconds for call in bench.agent.calls] == ([left_s] if left_s else [])
+    [run] = bench.runs(it)
+    assert run.outcome == (Outcome.SUCCEEDED if left_s else Outcome.FAILED)
+    assert left_s or "took so long" in run.summary
 
 
 def test_what_is_beyond_the_hours_runs_waits_for_the_next_hour(tmp_path: Path) -> None:

@@ -25,6 +25,15 @@ def _create(act: Act) -> None:
     _made(act, act.until_answered("POST", "/v1/follow-ups", body, idempotency_key=key), key)
 
 
+def _five(act: Act) -> None:
+    """Five things for one agent at once, as in the first version's accident."""
+    agent, due = act.rng.choice(list(act.natures)), act.rng.choice(DUE[:3])
+    for number in range(5):
+        body = {"agent": agent, "task": f"Task {number} of {act.process.name}", "due": due}
+        key = f"key {number} of {act.process.name}".replace(" ", "-")
+        _made(act, act.until_answered("POST", "/v1/follow-ups", body, idempotency_key=key), key)
+
+
 def _create_twice(act: Act, body: dict[str, Any], key: str) -> None:
     """The same request from two places at once."""
     engine = act.people.stack.engine
@@ -129,6 +138,7 @@ def _remove_agent(act: Act) -> None:
 #: How often, and how.
 ACTIONS: Actions = {
     "create": (30, _create),
+    "five at once": (4, _five),
     "cancel": (8, _cancel),
     "edit": (10, _edit),
     "pause": (6, _verb("pause")),

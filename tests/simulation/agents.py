@@ -28,6 +28,8 @@ class Nature:
     fails: float = 0.2
     #: Whether it answers "pending" and works on.
     pending: bool = False
+    #: When it then wants to be asked again, in seconds.
+    polls: tuple[int, int] = (20, 90)
     #: Follow-ups that it makes in a run, at most and at least.
     children: int = 0
     least_children: int = 0
@@ -45,6 +47,8 @@ NATURES = {
     "@slow": Nature(rerun="safe", works=(60.0, 400.0), timeout_s=240, max_attempts=2),
     "@long": Nature(rerun="safe", works=(600.0, 900.0), timeout_s=900, max_attempts=2),
     "@pending": Nature(pending=True, works=(20.0, 500.0), timeout_s=300, fails=0.5),
+    # Quick and often wrong: its next attempt may run while an answer about the last one is still on its way.
+    "@flaky": Nature(rerun="safe", pending=True, works=(1.0, 60.0), timeout_s=120, fails=0.7, polls=(1, 20)),
     "@maker": Nature(max_concurrency=2, works=(1.0, 40.0), children=3, fires=0.5, max_attempts=2, lingers=0.3, fails=0.4),
 }
 
@@ -145,7 +149,8 @@ class SimTarget:
         return life.answer or self._pending(call)
 
     def _pending(self, call: AgentCall) -> Pending:
-        return Pending(handle=call.run_id, poll_after=timedelta(seconds=self._call.process.rng.randint(20, 90)))
+        polls = self._call.stack.natures[call.agent.name].polls
+        return Pending(handle=call.run_id, poll_after=timedelta(seconds=self._call.process.rng.randint(*polls)))
 
     def _ask(self, verb: str, call: AgentCall, effect: Callable[[], Done | Pending]) -> Done | Pending:
         if verb == "start" and self._call.stack.strike(self._call.process, "agent", only="broken_line"):

@@ -4,7 +4,7 @@ that asks the product's own tables would be wrong together with them."""
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 from zoneinfo import ZoneInfo
 
 from followups.domain import ids
@@ -56,7 +56,7 @@ class Checks:
         self.stopped_since: int | None = None
         self.noted: Counter[str] = Counter()
 
-    def fail(self, why: str) -> None:
+    def fail(self, why: str) -> NoReturn:
         self.broken.append(why)
         raise Violation(why)
 
@@ -178,6 +178,9 @@ class Checks:
         life = self.stack.agents.lives.get(new.id)
         over = new.outcome in ("unknown", "cancelled") and life is not None
         self.that(not over or life.ended is not None, "I1 no lease ends before its agent", who)  # type: ignore[union-attr]
+        if new.started_at is not None and new.outcome in ("succeeded", "failed"):
+            truth = life.answer.summary if life and life.answer else "The agent was not started"
+            self.that(new.summary.startswith(truth), "I6 the record says what its own agent said", who, truth, new.summary)
         if new.final and new.outcome != "cancelled":
             # One that was asked for by hand may end before it ever started.
             extra = (new.started_at or new.finished_at) < new.due_at
@@ -202,8 +205,7 @@ class Checks:
     # Agents ---------------------------------------------------------------------------------------------------------
 
     def agent_began(self, life: Life) -> None:
-        found = ids.parse_run_id(life.call.run_id)
-        assert found is not None
+        found = self._named(life)
         key = ids.follow_up_key(life.call.owner, found[0])
         it = self._now_of(key)
         assert it is not None
@@ -246,7 +248,6 @@ class Checks:
         who = f"{run.id[4:10]}-{run.fence}"
         if not isinstance(record, Run):
             self.fail(f"I8 a mail without a record: {who}")
-            raise AssertionError
         self.that(all(getattr(record, it) == getattr(run, it) for it in TOLD), "I8 the mail's content is the record's", who)
         self.that(str(record.report_status) == "sending", "I8 mailed while", who, record.report_status)
         self.mails[run.key] += 1

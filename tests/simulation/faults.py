@@ -28,6 +28,9 @@ AROUND = (
     "store_outage", "queue_outage", "late_delivery", "killed",
     "collision",
 )  # fmt: skip
+#: How likely a fault is in a seed that has it, as powers of ten: most of them rare, some frequent. Messages are few beside
+#: the calls of ports, and what comes of a double is what the first version is known for.
+_EXPONENTS = {"duplicate_delivery": (-1.5, -0.1)}
 SKEW = 5 * SECOND
 LONGEST_LAG = 120 * SECOND
 
@@ -66,8 +69,7 @@ def draw_plan(rng: random.Random, heals_at: int) -> Plan:
     rates = {}
     for kind in (*KINDS, *AROUND):
         if rng.random() < 0.5:
-            # Most of them rare, some frequent.
-            rates[kind] = 10 ** rng.uniform(-2.3, -0.7)
+            rates[kind] = 10 ** rng.uniform(*_EXPONENTS.get(kind, (-2.3, -0.7)))
     outages = [
         _outage(rng, what, kind, heals_at)
         for kind, what in (("tick_outage", "tick"), ("store_outage", "store"), ("queue_outage", "queue"))

@@ -13,7 +13,7 @@ from followups.domain.errors import MailNotSent, MailRefused, MailUncertain, Que
 from followups.domain.ids import Key
 from followups.domain.messages import Message
 from followups.ports import E, Ledger, Listing
-from tests.simulation.engine import MINUTE, SECOND, Crash, Process
+from tests.simulation.engine import SECOND, Crash, Process
 
 if TYPE_CHECKING:
     from tests.simulation.stack import Stack
@@ -35,7 +35,7 @@ class Caller:
             raise Crash  # What Python runs on the way out (finally) does not happen: the process is gone.
         fault = self.stack.strike(process, port)
         engine.note(process.name, f"{what}{' ! ' + fault if fault else ''}")
-        process.wait(self._latency(fault))
+        process.wait(self._latency(port, fault))
         if self.stack.plan.out(port, engine.now):
             engine.faults[f"{port}_outage"] += 1
             raise broken(f"the {port} is out")
@@ -57,12 +57,13 @@ class Caller:
             raise broken("the answer was lost")
         return given
 
-    def _latency(self, fault: str | None) -> int:
+    def _latency(self, port: str, fault: str | None) -> int:
         rng = self.process.rng
         if fault == "slow":
             return rng.randrange(100, 10 * SECOND)
         if fault == "very_slow":
-            return rng.randrange(10 * SECOND, 3 * MINUTE)
+            # Up to ten minutes, mostly less. Mailers give up before: it is what the lease of a mail's try is made for.
+            return round(10 * SECOND * (12 if port == "mail" else 60) ** rng.random())
         return rng.randrange(1, 30)
 
     def _crash(self) -> None:

@@ -5,9 +5,12 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+from pytest import MonkeyPatch
+
 from followups.adapters.local import NoLeases, SystemChance
 from followups.adapters.sqlite import SQLiteStore
 from followups.domain import ids
+from followups.domain.changes import Change
 from followups.domain.contract import AgentCall, Done, Pending
 from followups.domain.entities import FollowUp, Run
 from followups.domain.errors import QueueError
@@ -107,3 +110,14 @@ class Bench:
 
     def live(self) -> frozenset[str]:
         return self.store.slots(ids.ALL_SLOTS_KEY)
+
+
+def slow_commits(bench: Bench, monkeypatch: MonkeyPatch, *, seconds: float) -> None:
+    """Lets each commit of the store take that long, and take effect at its end."""
+    commit = bench.store.commit
+
+    def slow(*changes: Change) -> None:
+        bench.clock.advance(seconds=seconds)
+        commit(*changes)
+
+    monkeypatch.setattr(bench.store, "commit", slow)

@@ -11,7 +11,7 @@ from followups.usecases.world import World
 
 
 def send_report(world: World, mailer: Mailer, message: Message) -> str:
-    """Takes a report message. Gives what came of it in one word: sent, again, refused, uncertain, stale."""
+    """Takes a report message. Gives what came of it in one word: sent, again, refused, uncertain, late, stale."""
     run = world.store.get(Run, ids.run_key(message.owner, message.follow_up_id, message.fence))
     if run is None or run.report_status is not ReportStatus.PENDING:
         return "stale"
@@ -33,6 +33,9 @@ def send_report(world: World, mailer: Mailer, message: Message) -> str:
 
 
 def _send(world: World, mailer: Mailer, run: Run) -> tuple[str, Swap | None]:
+    if run.wake_at is None or run.wake_at <= world.clock.now():
+        # A store that took minutes to note the try, or a laptop that slept: somebody else has it by now.
+        return "late", None
     try:
         name = mailer.send(run)
     except MailNotSent as error:

@@ -87,6 +87,11 @@ def _go(
         return _give_back(world, old, _busy(conflict.failed, agent, limits.global_cap), at)
     assert isinstance(changes[0], Swap) and isinstance(changes[0].new, FollowUp)
     live = changes[0].new
+    # The deadline stands in the store, and the lease with it: what the store took to note them is the agent's no more.
+    seconds -= world.clock.now() - at
+    if seconds <= timedelta(0):
+        why = "The agent was not started: the store took so long to note its start that its time was over."
+        return _settle(world, live, agent, Done(outcome=Outcome.FAILED, summary=why))
     call = _call(live, agent, secret, at, seconds)
     try:
         answer = target.start(call)
