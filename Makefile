@@ -24,9 +24,10 @@ setup: .venv/.done .tools/ministack/.done .tools/sam/.done .tools/schemathesis/.
 demo: .venv/.ready ## see it work, in a folder of its own (.demo)
 	@FOLLOWUPS_HOME=.demo .venv/bin/followups demo $(ARGS)
 
-# One process more than there are cores: some tests wait for other processes.
+# One process more than there are cores: some tests wait for other processes. Where bytecode is forbidden, each of the many
+# commands that tests start would compile all of Followups anew, and take twice as long.
 test: .venv/.done .tools/ministack/.done ## run the tests; ARGS="-k sweep" picks some
-	@.venv/bin/python -m pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxprocesses 9 --dist worksteal $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxprocesses 9 --dist worksteal $(ARGS)
 
 check: .venv/.done .tools/sam/.done ## lint, format, types and the template
 	@.venv/bin/ruff check .
@@ -35,7 +36,8 @@ check: .venv/.done .tools/sam/.done ## lint, format, types and the template
 	@$(SAM) validate --lint
 
 races: .venv/.done .tools/ministack/.done ## let 32 claim the same at once, in 200 rounds, on SQLite and ministack
-	@.venv/bin/python -m pytest tests/integration/test_store_races.py -m "slow or not slow" -n 2 $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest tests/integration/test_store_races.py tests/integration/test_cli_flow.py \
+		-m "slow or not slow" -n 2 $(ARGS)
 
 test-api: .venv/.done .tools/schemathesis/.done ## ask the API all that its OpenAPI document says; SEED=2, EXAMPLES=60
 	@SEED="$(SEED)" EXAMPLES="$(EXAMPLES)" .venv/bin/python -m tests.api.run
