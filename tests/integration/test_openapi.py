@@ -12,6 +12,7 @@ import pytest
 
 from followups.api.operations import OPERATIONS
 from followups.api.routes import ROUTES, find
+from followups.api.service import Place
 from followups.domain import ids
 from followups.domain.changes import Add
 from followups.domain.errors import StoreBusy, StoreError, StoreFull
@@ -25,6 +26,7 @@ from tests.support.things import follow_up, run
 PATH = "/v1/follow-ups"
 NOBODY = "a" * ids.ID_LENGTH
 COMMAND = {"kind": "command", "command": ["true"]}
+FUNCTION = "arn:aws:lambda:eu-central-1:123456789012:function:check-backup"
 HALF = "a\ud800"
 #: What each route takes, and the same with half of a surrogate pair.
 BODIES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -235,8 +237,11 @@ def of_the_registry(caller: Caller) -> None:
         for verb, body in (("PUT", COMMAND), ("DELETE", None), ("GET", None)):
             if (verb, name) != ("PUT", "@nobody"):
                 caller.call(verb, f"/v1/agents/{name}", body)
-    aws = Api(caller.behind.path.parent, allow_commands=False, recipients=("ada@example.com",))
+    aws = Api(
+        caller.behind.path.parent, allow_commands=False, place=Place("eu-west-1", 885), recipients=("ada@example.com",)
+    )
     caller.send(aws.event("PUT", "/v1/agents/@disk", COMMAND), aws)
+    caller.send(aws.event("PUT", "/v1/agents/@disk", {"kind": "lambda", "target": FUNCTION}), aws)
     caller.send(aws.event("POST", PATH, TASK | {"report_to": "me@elsewhere.org"}), aws)
     caller.send(aws.event("PATCH", caller.at(Status.PAUSED), {"report_to": "me@elsewhere.org"}, if_match='"1"'), aws)
     aws.close()

@@ -57,9 +57,11 @@ def environment(function: str) -> dict[str, Any]:
 
 
 def statements(function: str) -> list[dict[str, Any]]:
-    """Gives all policy statements of a function's role, those of attached policies of ours included."""
+    """Gives all policy statements of a function's role, those of attached policies of ours and those on a condition
+    included."""
     role = resources("AWS::IAM::Role")[f"{function.removesuffix('Function')}Role"]
     found = [it for policy in role["Policies"] for it in policy["PolicyDocument"]["Statement"]]
+    found = [it["Fn::If"][1] if "Fn::If" in it else it for it in found]
     managed = resources("AWS::IAM::ManagedPolicy")
     for attached in role["ManagedPolicyArns"]:
         found += managed[attached["Ref"]]["PolicyDocument"]["Statement"]
@@ -68,7 +70,7 @@ def statements(function: str) -> list[dict[str, Any]]:
 
 def actions(function: str) -> set[str]:
     """Gives all that a function's role may do, anywhere."""
-    return {action for it in statements(function) for action in _listed(it["Action"])}
+    return {action for it in statements(function) if it["Effect"] == "Allow" for action in _listed(it["Action"])}
 
 
 def _listed(value: Any) -> list[Any]:

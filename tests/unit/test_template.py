@@ -122,8 +122,21 @@ def test_only_the_rule_may_invoke_the_sweeper() -> None:
     permissions = cfn.resources("AWS::Lambda::Permission").values()
     (own,) = [it for it in permissions if it["FunctionName"] == {"Ref": "SweeperFunction"}]
     assert (own["Principal"], own["SourceArn"]) == ("events.amazonaws.com", {"Fn::GetAtt": ["Tick", "Arn"]})
-    for function in FUNCTIONS:
+    for function in set(FUNCTIONS) - {"RunnerFunction"}:
         assert not {it for it in cfn.actions(function) if it.startswith(("lambda:", "events:", "scheduler:", "states:"))}
+
+
+def test_the_runner_calls_what_is_tagged_or_listed_and_none_of_ours() -> None:
+    calls = [it for it in cfn.statements("RunnerFunction") if it["Action"] == ["lambda:InvokeFunction"]]
+    tagged, listed, never = calls
+    assert tagged["Condition"] == {"StringEquals": {"aws:ResourceTag/followups-agent": {"Ref": "AWS::StackName"}}}
+    assert (listed["Effect"], listed["Resource"]) == ("Allow", {"Ref": "AgentFunctions"})
+    assert never["Effect"] == "Deny"
+    assert "Condition" not in never
+    # The runner's own role cannot name the runner; what is no start message it drops.
+    for function in set(FUNCTIONS) - {"RunnerFunction"}:
+        assert {"Fn::GetAtt": [function, "Arn"]} in never["Resource"]
+        assert {"Fn::Sub": f"${{{function}.Arn}}:*"} in never["Resource"]
 
 
 # Who may do what
@@ -145,7 +158,7 @@ def test_only_the_rule_may_invoke_the_sweeper() -> None:
             "RunnerFunction",
             {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}
             | POLL
-            | {"sqs:SendMessage", "secretsmanager:GetSecretValue"},
+            | {"sqs:SendMessage", "secretsmanager:GetSecretValue", "lambda:InvokeFunction"},
         ),
         ("ReporterFunction", {"dynamodb:GetItem", "dynamodb:PutItem", "ses:SendEmail", "ses:SendRawEmail"} | POLL),
     ],

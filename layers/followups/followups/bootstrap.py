@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,7 +119,7 @@ def lambda_api() -> Handler:
     """Gives the API function's handler. Raises ConfigError naming each variable that is wrong."""
     from followups.api.app import api
     from followups.api.routes import load_writes
-    from followups.api.service import Service
+    from followups.api.service import Place, Service
     from followups.lambda_settings import ApiSettings
 
     load_writes()
@@ -130,6 +131,7 @@ def lambda_api() -> Handler:
         secrets=_signing_keys(settings.token_secret_arn),
         default_timezone=settings.default_timezone,
         allow_commands=False,
+        place=Place(settings.region, settings.longest_run),
         recipients=settings.allowed_recipients,
     )
     return api(service, log=_json_log("api"))
@@ -150,6 +152,7 @@ def lambda_sweeper() -> Handler:
 def lambda_runner() -> Handler:
     """Gives the runner function's handler. Raises ConfigError."""
     from followups.adapters.agents.checklist import ChecklistAgent
+    from followups.adapters.agents.lambda_ import LambdaAgent
     from followups.handlers.queue import runner
     from followups.lambda_settings import RunnerSettings
 
@@ -161,7 +164,9 @@ def lambda_runner() -> Handler:
         lease_margin=timedelta(seconds=settings.lease_margin_seconds),
     )
     world = _aws_world(settings.table, settings.shards, _sqs(None, settings.report_queue_url), limits)
-    targets = {"checklist": ChecklistAgent(SystemClock(), None)}
+    targets: dict[str, AgentTarget] = {
+        "checklist": ChecklistAgent(SystemClock(), None), "lambda": LambdaAgent(waiting_client),
+    }  # fmt: skip
     return runner(world, targets, _signing_keys(settings.token_secret_arn)[0], log=_json_log("runner"))
 
 
@@ -225,6 +230,19 @@ def _client(service: str, *, attempts: int = 3) -> Any:
     retries = {"total_max_attempts": attempts, "mode": "standard"}
     # Shorter than any function's timeout: what does not answer must leave time to say so.
     return boto3.client(service, config=Config(connect_timeout=5, read_timeout=10, retries=retries))
+
+
+@lru_cache(maxsize=4)
+def waiting_client(seconds: int) -> Any:
+    """Gives a client that waits for an agent that long, and asks once. Agents of one installation have few timeouts."""
+    import boto3
+    from botocore.config import Config
+
+    # What is quiet for minutes must not be dropped by what lies between; and an agent asked twice has run twice.
+    config_ = Config(
+        connect_timeout=5, read_timeout=seconds, tcp_keepalive=True, retries={"total_max_attempts": 1, "mode": "standard"}
+    )
+    return boto3.client("lambda", config=config_)
 
 
 def _json_log(service: str) -> Log:

@@ -149,6 +149,11 @@ class ApiSettings(_Settings):
     reserve_seconds: Reserve
 
     @property
+    def region(self) -> str:
+        """The region that the installation is in."""
+        return self.token_secret_arn.split(":")[3]
+
+    @property
     def longest_run(self) -> int:
         """The longest timeout in seconds that an agent may be registered with."""
         return self.runner_timeout - self.reserve_seconds

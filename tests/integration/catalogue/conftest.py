@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from followups.api.service import Place
 from tests.support.api import Api
 from tests.support.laptop import Laptop
 
@@ -20,8 +21,8 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """As on AWS: no commands, and a list of those who may receive reports."""
     made = Api(
-        tmp_path_factory.mktemp("aws"), allow_commands=False, recipients=("ada@example.com", "*@team.example.com"),
-        default_timezone="Etc/UTC",
+        tmp_path_factory.mktemp("aws"), allow_commands=False, place=Place("eu-central-1", 885),
+        recipients=("ada@example.com", "*@team.example.com"), default_timezone="Etc/UTC",
     )  # fmt: skip
     yield made
     made.close()

@@ -58,8 +58,8 @@ def no_alarm_of(word: str) -> bool:
     return not any(word in name for name in cfn.resources("AWS::CloudWatch::Alarm"))
 
 
-def only_commands() -> bool:
-    return get_args(PutAgent.model_fields["kind"].annotation) == ("command",)
+def no_agents_by_url() -> bool:
+    return get_args(PutAgent.model_fields["kind"].annotation) == ("command", "lambda")
 
 
 class Later(NamedTuple):
@@ -86,9 +86,9 @@ NOT_YET: dict[int, Later] = {
     63: Later("issue 5: retry by hand; resume is api-63", lambda: not any("retry" in path for _, path, _ in ROUTES)),
     66: Later("issue 4: credentials and `login`; a wrong address is cli-66", lambda: never_said("SigV4Auth")),
     74: Later("issue 4: an alarm of refused mails; the report is config-74", lambda: no_alarm_of("Mail")),
-    76: Later("issue 6: agents by URL and ARN; an unknown kind is config-76", only_commands),
+    76: Later("issue 6: agents by URL; an unknown kind and a function elsewhere are config-76", no_agents_by_url),
     78: Later("issue 4: the table must remember how many shards there were", lambda: never_said("shards_max")),
-    92: Later("issue 6: agents over HTTP and Lambda; those of commands are events-92", only_commands),
+    92: Later("issue 6: agents over HTTP; those of commands and functions are tested", no_agents_by_url),
     94: Later(
         "issue 4: SES's events, which come with its configuration set",
         lambda: not cfn.resources("AWS::SES::ConfigurationSet"),
@@ -118,7 +118,8 @@ ELSEWHERE: dict[int, list[tuple[str, str]]] = {
     84: [("tests/unit/test_template.py", "test_two_more_runners_than_the_cap_whatever_the_cap")],
     85: [("tests/unit/test_template.py", "test_table_is_safe_and_named_as_the_code_names_it")],
     86: [("tests/unit/test_template.py", "test_table_is_safe_and_named_as_the_code_names_it")],
-    92: [("tests/integration/test_agents_command.py", "test_how_it_ends"),
+    92: [("tests/integration/test_agents_lambda.py", "test_what_it_answers"),
+         ("tests/integration/test_agents_command.py", "test_how_it_ends"),
          ("tests/integration/test_agents_command.py", "test_a_long_answer_is_not_mistaken_for_a_report")],
     93: [("tests/unit/test_report.py", "test_no_text_becomes_markup")],
 }  # fmt: skip

@@ -102,6 +102,8 @@ def test_config_74_a_sender_that_is_not_verified_fails_the_report_at_its_first_s
 
 
 AGENT = {"kind": "command", "command": ["true"]}
+ARN = "arn:aws:lambda:eu-central-1:123456789012:function:check-backup"
+FUNCTION = {"kind": "lambda", "target": ARN}
 
 
 @pytest.mark.parametrize(
@@ -109,7 +111,15 @@ AGENT = {"kind": "command", "command": ["true"]}
     [
         row(76, "kind-https", {"kind": "https"}, ["/kind"]),
         row(76, "kind-url", {"kind": "url", "url": "http://10.0.0.1/"}, ["/kind", "/url"]),
-        row(76, "kind-arn", {"kind": "lambda", "arn": "arn:aws:lambda:us-east-1:1:function:x"}, ["/kind", "/arn"]),
+        row(76, "arn-of-a-command", {"target": ARN}, ["/target"]),
+        row(76, "command-of-a-function", {"kind": "lambda"}, ["/command", "/target"]),
+        row(76, "no-arn", {"kind": "lambda", "command": ...}, ["/target"]),
+        row(76, "arn-of-no-account", {"kind": "lambda", "command": ..., "target": ARN.replace("3456789012", "")},
+            ["/target"]),
+        row(76, "arn-of-a-queue", {"kind": "lambda", "command": ..., "target": "arn:aws:sqs:eu-west-1:123456789012:q"},
+            ["/target"]),
+        row(76, "only-a-name", {"kind": "lambda", "command": ..., "target": "check-backup"}, ["/target"]),
+        row(76, "arn-and-a-line", {"kind": "lambda", "command": ..., "target": f"{ARN}\n"}, ["/target"]),
         row(76, "kind-missing", {"kind": ...}, ["/kind"]),
         row(76, "kind-in-capitals", {"kind": "Command"}, ["/kind"]),
         row(76, "kind-checklist", {"kind": "checklist"}, ["/kind"]),
@@ -130,7 +140,7 @@ AGENT = {"kind": "command", "command": ["true"]}
         row(76, "attempts-11", {"max_attempts": 11}, ["/max_attempts"]),
         row(76, "builtin", {"builtin": True}, ["/builtin"]),
         row(76, "all-at-once", {"kind": "x", "command": [], "timeout_s": 0, "rerun": 1},
-            ["/kind", "/command", "/timeout_s", "/rerun"]),
+            ["/kind", "/timeout_s", "/rerun"]),
     ],
 )  # fmt: skip
 def test_an_agent_that_cannot_be(api: Api, change: dict[str, Any], fields: list[str]) -> None:
@@ -139,8 +149,17 @@ def test_an_agent_that_cannot_be(api: Api, change: dict[str, Any], fields: list[
     assert [it["pointer"] for it in answer["errors"]] == fields
 
 
+def test_config_76_no_function_is_called_from_a_laptop(api: Api) -> None:
+    refused(api, api.event("PUT", "/v1/agents/@x", FUNCTION), 422, "unknown_kind")
+
+
 def test_config_76_no_command_runs_on_aws(aws: Api) -> None:
     refused(aws, aws.event("PUT", "/v1/agents/@x", AGENT), 422, "unknown_kind")
+    refused(
+        aws, aws.event("PUT", "/v1/agents/@x", FUNCTION | {"target": ARN.replace("central", "west")}), 422, "invalid_target"
+    )
+    late = refused(aws, aws.event("PUT", "/v1/agents/@x", FUNCTION | {"timeout_s": 900}), 422, "validation_error")
+    assert "885 s" in late["detail"]
     task = {"agent": "@checklist", "task": "Check", "message": "command true", "due": "7d"}
     assert "laptop only" in refused(aws, aws.event("POST", "/v1/follow-ups", task), 422, "invalid_checklist")["detail"]
 

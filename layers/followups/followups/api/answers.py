@@ -135,8 +135,9 @@ class Mail(TypedDict):
 
 class Agent(TypedDict):
     name: str
-    kind: Annotated[str, "`command` or `checklist`."]
+    kind: Annotated[str, "`command`, `lambda` or `checklist`."]
     command: Annotated[list[str], "Program and arguments, run without a shell; empty for other kinds."]
+    target: Annotated[str | None, "The function's ARN; null for what runs here."]
     timeout_s: Annotated[int, Shape(minimum=1, maximum=3_600)]
     max_concurrency: Annotated[int, Shape(minimum=1, maximum=100)]
     rerun: Annotated[Literal["safe", "never"], "Whether a run that broke off may simply be run again."]

@@ -163,7 +163,7 @@ OPERATIONS: dict[str, Operation] = {
         summary="Register an agent, or replace it",
         answers={200: answers.Agent},
         refusals=_all(
-            KNOWN, BODY, PERSON, {409: ("builtin_agent",), 422: ("invalid_agent_name", "unknown_kind")},
+            KNOWN, BODY, PERSON, {409: ("builtin_agent",), 422: ("invalid_agent_name", "unknown_kind", "invalid_target")},
         ),
         body=PutAgent,
         example={"kind": "command", "command": ["df", "-h", "/"], "rerun": "safe"},

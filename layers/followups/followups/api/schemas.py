@@ -7,10 +7,10 @@ as JSON Schema (`json_schema_extra`); a test holds the two together.
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from followups.domain import addresses
+from followups.domain import addresses, targets
 from followups.domain.text import unfit
 from followups.domain.when import EXAMPLES
 
@@ -93,6 +93,7 @@ Email = Annotated[
 ]  # fmt: skip
 Attempts = Annotated[int, Field(ge=1, le=10), _WHOLE]
 Reason = Annotated[str, Field(max_length=200, json_schema_extra=_LINE), AfterValidator(_line)]
+FunctionArn = Annotated[str, Field(pattern=f"^{targets.FUNCTION.pattern}$")]
 Argument = Annotated[str, Field(max_length=4_096, json_schema_extra={"pattern": _MANY_LINES}), AfterValidator(_lines)]
 
 
@@ -146,10 +147,31 @@ class EditFollowUp(_Closed):
     max_attempts: Attempts | None = None
 
 
+_ONE_KIND: dict[str, Any] = {
+    "oneOf": [
+        {
+            "required": ["command"],
+            "properties": {"kind": {"const": "command"}, "command": {"minItems": 1}, "target": {"type": "null"}},
+        },
+        {
+            "required": ["target"],
+            "properties": {"kind": {"const": "lambda"}, "command": {"maxItems": 0}, "target": {"type": "string"}},
+        },
+    ]
+}
+
+
 class PutAgent(_Closed):
-    kind: Literal["command"]
-    command: Annotated[list[Argument], Field(min_length=1, max_length=100)] = Field(
-        description="Program and arguments, run without a shell, with the task as JSON on stdin."
+    model_config = ConfigDict(json_schema_extra=_ONE_KIND)
+
+    kind: Literal["command", "lambda"] = Field(description="`command` on a laptop, `lambda` on AWS.")
+    command: Annotated[list[Argument], Field(max_length=100)] = Field(
+        default=[],
+        validate_default=True,
+        description="Program and arguments, run without a shell, with the task as JSON on stdin.",
+    )
+    target: FunctionArn | None = Field(
+        default=None, validate_default=True, description="The function's ARN, perhaps with an alias or version."
     )
     timeout_s: Annotated[int, Field(ge=1, le=3_600), _WHOLE] = Field(
         default=600, description="Seconds that one run may take."
@@ -159,6 +181,15 @@ class PutAgent(_Closed):
         default="never", description="Whether a run that broke off may simply be run again."
     )
     max_attempts: Attempts = Field(default=3, description="For follow-ups that do not say.")
+
+    @field_validator("command", "target")
+    @classmethod
+    def _of_its_kind(cls, value: Any, info: ValidationInfo) -> Any:
+        kind = info.data.get("kind")
+        needed = {"command": "command", "lambda": "target"}.get(str(kind))
+        if kind is not None and bool(value) != (info.field_name == needed):
+            raise _error("validation_error", f"a {kind} agent is registered with `{needed}`, and with that only")
+        return value
 
 
 class Pause(_Closed):

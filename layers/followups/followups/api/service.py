@@ -13,6 +13,15 @@ from followups.usecases.manage import Asker
 from followups.usecases.world import World
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An installation on AWS."""
+
+    region: str
+    #: Longest timeout of an agent in seconds: what a runner's time leaves for it.
+    longest_run_s: int
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Service:
     """What the routes work with."""
@@ -23,6 +32,8 @@ class Service:
     default_timezone: str
     #: Whether command lines and command agents can run here: on a laptop.
     allow_commands: bool
+    #: Where on AWS agents are called, and how many seconds a run may take there; None on a laptop.
+    place: Place | None = None
     #: Who may receive reports: addresses and `*@domain`; `*` on a laptop.
     recipients: tuple[str, ...] = ("*",)
 

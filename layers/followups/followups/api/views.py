@@ -98,6 +98,7 @@ def agent(it: Agent) -> "answers.Agent":
         "name": it.name,
         "kind": it.kind,
         "command": list(it.command),
+        "target": it.target,
         "timeout_s": it.timeout_s,
         "max_concurrency": it.max_concurrency,
         "rerun": "safe" if it.rerun_safe else "never",

@@ -7,7 +7,7 @@ from followups.api import answers, body, request, views
 from followups.api.problems import Answer, answer
 from followups.api.schemas import CreateFollowUp, EditFollowUp, Pause, PutAgent, PutControl
 from followups.api.service import Service, asker, etag, one, operator
-from followups.domain import when
+from followups.domain import targets, when
 from followups.domain.addresses import is_allowed
 from followups.domain.editing import Patch
 from followups.domain.errors import Forbidden, Invalid
@@ -75,13 +75,29 @@ def resume(service: Service, event: Mapping[str, Any], path: dict[str, str]) -> 
 def put_agent(service: Service, event: Mapping[str, Any], path: dict[str, str]) -> Answer:
     operator(service, event)
     sent = body.read(event, PutAgent)
-    if not service.allow_commands:
-        raise Invalid("unknown_kind", "command agents run on a laptop only", field="kind")
     wanted = Registration(
-        kind=sent.kind, command=tuple(sent.command), timeout_s=sent.timeout_s, max_concurrency=sent.max_concurrency,
-        rerun_safe=sent.rerun == "safe", max_attempts=sent.max_attempts,
+        kind=sent.kind, command=tuple(sent.command), target=sent.target, timeout_s=_timeout(service, sent),
+        max_concurrency=sent.max_concurrency, rerun_safe=sent.rerun == "safe", max_attempts=sent.max_attempts,
     )  # fmt: skip
     return answer(200, views.agent(registry.put_agent(service.world, path["name"], wanted)))
+
+
+def _timeout(service: Service, sent: PutAgent) -> int:
+    """Gives the seconds that the agent may take where it runs. Raises Invalid for one that cannot run here."""
+    place = service.place
+    if sent.kind == "command" and not service.allow_commands:
+        raise Invalid("unknown_kind", "command agents run on a laptop only; here kind is lambda", field="kind")
+    if sent.kind == "lambda" and place is None:
+        raise Invalid("unknown_kind", "lambda agents run on AWS only; here kind is command", field="kind")
+    if place is None:
+        return sent.timeout_s
+    targets.check_region(sent.target or "", place.region)
+    if sent.timeout_s <= place.longest_run_s:
+        return sent.timeout_s
+    if "timeout_s" in sent.model_fields_set:
+        detail = f"{sent.timeout_s} s are more than the {place.longest_run_s} s that a run may take here (RunnerTimeout)"
+        raise Invalid("validation_error", detail, field="timeout_s")
+    return place.longest_run_s
 
 
 def remove_agent(service: Service, event: Mapping[str, Any], path: dict[str, str]) -> Answer:

@@ -31,35 +31,48 @@ def agents_() -> None:
 
 @agents_.command("add", cls=_TakesCommand)
 @click.argument("name")
-@click.option("--timeout", type=click.IntRange(1, 3_600), default=600, show_default=True, help="Seconds for one run.")
+@click.option("--timeout", type=click.IntRange(1, 3_600), help="Seconds for one run.  [default: 600]")
 @click.option("--max-concurrency", type=click.IntRange(1, 100), default=1, show_default=True, help="Runs at once.")
 @click.option(
     "--rerun", type=click.Choice(["never", "safe"]), default="never", show_default=True,
     help="Whether a run that broke off without a result may simply be run again.",
 )  # fmt: skip
 @click.option("--max-attempts", type=click.IntRange(1, 10), default=3, show_default=True, help="Attempts when it fails.")
+@click.option("--lambda", "function", metavar="ARN", help="A Lambda function, on AWS, instead of a command.")
 @with_session
 @click.pass_context
 def add(
-    context: click.Context, session: Session, name: str, timeout: int, max_concurrency: int, rerun: str, max_attempts: int
-) -> None:
-    """Register a command as an agent, or change one. --command comes last: all behind it is the command.
+    context: click.Context, session: Session, name: str, timeout: int | None, max_concurrency: int, rerun: str,
+    max_attempts: int, function: str | None,
+) -> None:  # fmt: skip
+    """Register a command or a function as an agent, or change one. --command comes last: all behind it is the command.
 
     \b
     followups agents add @disk --command df -h /
     followups agents add @backup --timeout 60 --rerun safe --command ./check-backup.sh
+    followups agents add @backup --lambda arn:aws:lambda:eu-central-1:123456789012:function:check-backup
     """
-    command = list(context.meta.get("followups.argv", ()))
+    body = _what_runs(list(context.meta.get("followups.argv", ())), function) | {
+        "max_concurrency": max_concurrency, "rerun": rerun, "max_attempts": max_attempts,
+    }  # fmt: skip
+    if timeout is not None:
+        body["timeout_s"] = timeout
+    it = session.client.agent(_with_at(name), "PUT", body).body
+    session.show(it, lambda: f"Registered {it['name']}: {_runs(it)}")
+
+
+def _what_runs(command: list[str], function: str | None) -> dict[str, Any]:
+    if command and function:
+        raise click.UsageError("say what runs once: --command PROGRAM [ARGUMENT]... or --lambda ARN")
+    if function:
+        return {"kind": "lambda", "target": function}
     if not command:
         raise click.UsageError("say what runs, at the end: --command PROGRAM [ARGUMENT]...")
-    command[0] = _program(command[0])
-    name = name if name.startswith("@") else f"@{name}"
-    body = {
-        "kind": "command", "command": command, "timeout_s": timeout, "max_concurrency": max_concurrency,
-        "rerun": rerun, "max_attempts": max_attempts,
-    }  # fmt: skip
-    it = session.client.agent(name, "PUT", body).body
-    session.show(it, lambda: f"Registered {it['name']}: {shlex.join(it['command'])}")
+    return {"kind": "command", "command": [_program(command[0]), *command[1:]]}
+
+
+def _runs(it: dict[str, Any]) -> str:
+    return it["target"] or shlex.join(it["command"])
 
 
 @agents_.command("list")
@@ -79,6 +92,7 @@ def show(session: Session, name: str) -> None:
     pairs = [
         ("kind", it["kind"]),
         ("command", shlex.join(it["command"]) or None),
+        ("function", it["target"]),
         ("timeout", f"{it['timeout_s']} s"),
         ("at once", str(it["max_concurrency"])),
         ("rerun", it["rerun"]),
@@ -99,10 +113,10 @@ def remove(session: Session, name: str) -> None:
 def _list(found: list[dict[str, Any]]) -> str:
     rows = [
         (it["name"], it["kind"], str(it["max_concurrency"]), it["rerun"], f"{it['timeout_s']} s",
-         shlex.join(it["command"]) or "built in: each line of the message is a check")
+         _runs(it) or "built in: each line of the message is a check")
         for it in found
     ]  # fmt: skip
-    return table(("NAME", "KIND", "AT ONCE", "RERUN", "TIMEOUT", "COMMAND"), rows, flexible=5)
+    return table(("NAME", "KIND", "AT ONCE", "RERUN", "TIMEOUT", "RUNS"), rows, flexible=5)
 
 
 def _with_at(name: str) -> str:

@@ -191,10 +191,12 @@ class Agent(_Aware):
 
     #: With its @, lower case.
     name: str
-    #: "command" or "checklist"; later issues add targets.
+    #: "command", "lambda" or "checklist".
     kind: str
     #: For a command: its argument vector, run without a shell.
     command: tuple[str, ...] = ()
+    #: For what runs elsewhere: its name there, as a Lambda function's ARN.
+    target: str | None = None
     #: Seconds that one run may take, 1 to 3,600.
     timeout_s: int = 600
     #: Live runs at once, 1 to 100.

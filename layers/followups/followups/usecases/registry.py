@@ -18,6 +18,7 @@ class Registration:
 
     kind: str
     command: tuple[str, ...] = ()
+    target: str | None = None
     timeout_s: int = 600
     max_concurrency: int = 1
     rerun_safe: bool = False
@@ -33,7 +34,7 @@ def put_agent(world: World, name: str, wanted: Registration) -> Agent:
     for _ in range(_RACES):
         old = world.store.get(Agent, ids.agent_key(name))
         new = Agent(
-            name=name, kind=wanted.kind, command=wanted.command, timeout_s=wanted.timeout_s,
+            name=name, kind=wanted.kind, command=wanted.command, target=wanted.target, timeout_s=wanted.timeout_s,
             max_concurrency=wanted.max_concurrency, rerun_safe=wanted.rerun_safe, max_attempts=wanted.max_attempts,
             created_at=old.created_at if old else world.clock.now(), version=old.version + 1 if old else 1,
             write_id=world.chance.new_id(),
