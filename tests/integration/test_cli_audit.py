@@ -113,7 +113,7 @@ def test_json_holds_all_of_it(home: Path, books: Books) -> None:
 def test_with_an_installation_named_it_refuses(home: Path) -> None:
     result = call(home, FOLLOWUPS_API_URL="https://followups.example.com")
     assert result.exit_code == 2
-    assert "unset FOLLOWUPS_API_URL" in result.output
+    assert "set FOLLOWUPS_API_URL to nothing" in result.output
 
 
 def test_the_process_ends_with_the_exit_code(laptop: Laptop) -> None:

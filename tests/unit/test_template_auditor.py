@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from followups.bootstrap import _ERRORS
+from followups.bootstrap.functions import ERRORS
 from followups.domain import audit
 from followups.lambda_settings import AuditorSettings
 from tests.support import cfn
@@ -46,7 +46,7 @@ def test_what_it_finds_is_counted_from_its_log_and_alarmed() -> None:
     counted = cfn.resources("AWS::Logs::MetricFilter")["BrokenPromises"]
     assert counted["LogGroupName"] == {"Ref": "AuditorLog"}
     assert counted["FilterPattern"] == '{ $.message = "broken_promises" }'
-    assert "broken_promises" in _ERRORS, "what is logged as an error passes at every LogLevel"
+    assert "broken_promises" in ERRORS, "what is logged as an error passes at every LogLevel"
     (metric,) = counted["MetricTransformations"]
     alarm = ALARMS["BrokenPromisesAlarm"]
     assert (metric["MetricNamespace"], metric["MetricName"]) == (alarm["Namespace"], alarm["MetricName"])

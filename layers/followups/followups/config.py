@@ -4,8 +4,8 @@ Nothing else reads `os.environ`. The command line starts with this module, so it
 settings of the Lambda functions are models in `lambda_settings`.
 
 A laptop's variables: `FOLLOWUPS_HOME` (where it keeps everything), `FOLLOWUPS_SMTP_URL` (who sends the reports instead of
-the outbox folder), `FOLLOWUPS_API_URL` (talk to this installation instead of the local file), and, given to each agent
-that is started, `FOLLOWUPS_RUN_TOKEN` and `FOLLOWUPS_RUN_ID`. What stays is in `<home>/config.json`.
+the outbox folder), `FOLLOWUPS_API_URL` (talk to this installation; set to nothing, to the local file), and, given to each
+agent that is started, `FOLLOWUPS_RUN_TOKEN` and `FOLLOWUPS_RUN_ID`. What stays is in `<home>/config.json`.
 """
 
 import fcntl
@@ -41,8 +41,13 @@ class LaptopEnvironment:
     home: Path
     #: `smtp://` or `smtps://`, with user and password if need be; None puts reports into the outbox folder.
     smtp_url: str | None = field(default=None, repr=False)
-    #: Root of an installation's HTTP API, without a slash at the end; None means the local file.
+    #: Root of an installation's HTTP API, without a slash at the end; None means what this laptop has logged in to, if
+    #: anything, and else the local file.
     api_url: str | None = None
+    #: Whether the local file is asked for (`FOLLOWUPS_API_URL` set to nothing), whatever this laptop has logged in to.
+    here: bool = False
+    #: An access token for an installation that asks for JWTs.
+    access_token: str | None = field(default=None, repr=False)
     #: What an agent's commands are said with: on its run's account.
     run_token: str | None = field(default=None, repr=False)
     run_id: str | None = None
@@ -74,18 +79,35 @@ def read_environment(environ: Mapping[str, str]) -> LaptopEnvironment:
             "FOLLOWUPS_SMTP_URL is not a mail server's address: write smtp://host:25 or smtps://user:password@host"
         )
     api_url = environ.get("FOLLOWUPS_API_URL", "").strip().rstrip("/") or None
-    if api_url and not _is_api_url(api_url):
-        unsafe.append(f"FOLLOWUPS_API_URL is {api_url!r}, which is no web address: write the stack's output ApiUrl")
-    elif api_url and urlsplit(api_url).scheme == "http" and urlsplit(api_url).hostname not in _LOOPBACK:
-        unsafe.append(
-            f"FOLLOWUPS_API_URL is {api_url!r}, which is not encrypted: write https:// (http:// is for localhost)"
-        )
+    if api_url and (problem := _api_url_problem(api_url)):
+        unsafe.append(f"FOLLOWUPS_API_URL is {api_url!r}, {problem}")
     if problems or unsafe:
         raise (NoAccess if unsafe else ConfigError)(problems + unsafe)
     return LaptopEnvironment(
         home=laptop_home(environ), smtp_url=smtp_url, api_url=api_url,
+        access_token=environ.get("FOLLOWUPS_ACCESS_TOKEN", "").strip() or None,
+        here=not environ.get("FOLLOWUPS_API_URL", "-").strip(),
         run_token=environ.get("FOLLOWUPS_RUN_TOKEN") or None, run_id=environ.get("FOLLOWUPS_RUN_ID") or None,
     )  # fmt: skip
+
+
+def check_api_url(url: object, name: str) -> None:
+    """Takes an installation's address and what it is called. Raises NoAccess for one that may not be spoken to."""
+    if problem := _api_url_problem(url) if isinstance(url, str) else "which is no text":
+        raise NoAccess([f"{name} is {url!r}, {problem}"])
+
+
+def _api_url_problem(url: str) -> str | None:
+    if not _is_api_url(url):
+        return "which is no web address: write the stack's output ApiUrl"
+    if urlsplit(url).scheme == "http" and not _is_loopback(str(urlsplit(url).hostname)):
+        return "which is not encrypted: write https:// (http:// is for localhost)"
+    return None
+
+
+def _is_loopback(host: str) -> bool:
+    # Names under localhost are the loopback's too (RFC 6761 §6.3).
+    return host in _LOOPBACK or host.endswith(".localhost")
 
 
 def laptop_home(environ: Mapping[str, str]) -> Path:
@@ -142,7 +164,7 @@ def write_laptop_config(home: Path, environ: Mapping[str, str], changes: Mapping
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _locked(home / f"{CONFIG_FILE}.lock"):
             kept = {name: value for name, value in {**_stored(path), **changes}.items() if value is not None}
-            _replace(path, json.dumps(kept, indent=2) + "\n")
+            replace_file(path, json.dumps(kept, indent=2) + "\n")
     except OSError as error:
         raise ConfigError([f"{path} cannot be written ({error}): nothing was changed"]) from error
     return _config(kept, environ)
@@ -236,7 +258,8 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _replace(path: Path, text: str) -> None:
+def replace_file(path: Path, text: str) -> None:
+    """Puts the text where the file is, all or nothing, also in a power cut. Raises OSError."""
     fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
     try:
         with fresh.open("x", encoding="utf-8") as file:

@@ -49,6 +49,15 @@ class SmtpMailer:
             connection.close()
         return str(message["Message-ID"])
 
+    def greet(self) -> str:
+        """Logs in and leaves again; gives the server's name. Raises MailNotSent, MailRefused."""
+        connection = self._connect()
+        try:
+            self._log_in(connection)
+        finally:
+            connection.close()
+        return f"{self._server.host}:{self._server.port}"
+
     def _connect(self) -> smtplib.SMTP:
         server = self._server
         try:

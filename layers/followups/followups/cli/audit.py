@@ -32,10 +32,7 @@ def audit_(session: Session, mend: bool) -> None:
 
     Exit code 1 says that a promise is broken and was not repaired. A doubt alone is no broken promise.
     """
-    if not session.is_local:
-        raise click.UsageError(
-            "audit works on this laptop's store; unset FOLLOWUPS_API_URL (on AWS the auditor function looks each hour)"
-        )
+    session.only_here("audit", "on AWS the auditor function looks each hour")
     home, settings = session.environment.home, session.settings
     if not (home / "followups.db").exists():
         session.show(_document(None), lambda: "All promises are kept: nothing is stored here yet.")

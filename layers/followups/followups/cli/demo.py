@@ -9,8 +9,7 @@ from followups import bootstrap
 from followups.adapters.local import SystemClock
 from followups.cli.client import Client, InProcess
 from followups.cli.create import describe
-from followups.cli.run_due import refuse_inside_run
-from followups.cli.shell import Session, with_session
+from followups.cli.shell import Session, refuse_inside_run, with_session
 from followups.domain.entities import Run
 from followups.local.runtime import Runtime
 

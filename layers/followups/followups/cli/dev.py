@@ -7,8 +7,8 @@ import click
 
 from followups import bootstrap
 from followups.adapters.local import SystemClock
-from followups.cli.run_due import end_on_signals, end_quietly, print_run, refuse_inside_run
-from followups.cli.shell import Session, with_session
+from followups.cli.run_due import end_on_signals, end_quietly, print_run
+from followups.cli.shell import Session, refuse_inside_run, with_session
 from followups.domain.errors import StoreError
 from followups.local.runtime import Runtime
 from followups.local.server import HOST, ApiServer
@@ -20,8 +20,7 @@ from followups.local.server import HOST, ApiServer
 def dev_(session: Session, port: int) -> None:
     """Serve the HTTP API on 127.0.0.1 and run what is due, each second, until Ctrl-C."""
     refuse_inside_run(session, "dev")
-    if not session.is_local:
-        raise click.UsageError("dev serves this laptop's store; unset FOLLOWUPS_API_URL")
+    session.only_here("dev", "on AWS everything runs already")
     env, settings, clock = session.environment, session.settings, SystemClock()
     store = bootstrap.laptop_store(env.home)
     parts = bootstrap.laptop_parts(env, settings, store=store, clock=clock)

@@ -4,10 +4,13 @@ import http.client
 import json
 import urllib.error
 import urllib.request
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from followups.cli.client import Reply, Unreachable, lower
 from followups.domain.errors import Invalid
+
+if TYPE_CHECKING:
+    from followups.adapters.sigv4 import Sign
 
 _TIMEOUT_S = 30
 
@@ -27,10 +30,11 @@ class _Object(dict[str, Any]):
 
 
 class Http:
-    """Speaks to an installation's HTTP API, waiting `timeout_s` for each part of an answer."""
+    """Speaks to an installation's HTTP API, waiting `timeout_s` for each part of an answer; `sign` signs each request."""
 
-    def __init__(self, url: str, *, timeout_s: float = _TIMEOUT_S) -> None:
+    def __init__(self, url: str, *, sign: "Sign | None" = None, timeout_s: float = _TIMEOUT_S) -> None:
         self._url = url.rstrip("/")
+        self._sign = sign
         self._timeout_s = timeout_s
         self._opener = urllib.request.build_opener(_NoRedirects)
 
@@ -41,7 +45,9 @@ class Http:
                 raise Invalid(
                     "invalid_header", f"what was given for the header {name} has more than visible ASCII characters"
                 )
-        # The scheme is https, or http to the loopback: config.read_environment lets nothing else through.
+        if self._sign is not None:
+            headers = self._sign(method, self._url + target, headers, body)
+        # The scheme is https, or http to the loopback: config lets nothing else through.
         request = urllib.request.Request(self._url + target, data=body, headers=headers, method=method)  # noqa: S310
         try:
             with self._opener.open(request, timeout=self._timeout_s) as response:

@@ -22,7 +22,8 @@ _COMMANDS = {
     "create": "create", "list": "look", "show": "look", "runs": "look", "report": "look",
     "edit": "change", "delete": "change", "pause": "change", "resume": "change", "run": "change",
     "agents": "agents", "config": "configure", "import": "importing",
-    "run-due": "run_due", "dev": "dev", "audit": "audit", "demo": "demo",
+    "run-due": "run_due", "dev": "dev", "audit": "audit", "doctor": "doctor", "demo": "demo",
+    "login": "login", "logout": "login", "logs": "operate", "redrive": "operate",
 }  # fmt: skip
 
 

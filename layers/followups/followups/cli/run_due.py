@@ -13,9 +13,9 @@ import click
 
 from followups import bootstrap
 from followups.adapters.local import SystemClock
-from followups.cli.shell import SHORT, Session, status, with_session
+from followups.cli.shell import SHORT, Session, refuse_inside_run, status, with_session
 from followups.domain.entities import Run
-from followups.domain.errors import Forbidden, Invalid
+from followups.domain.errors import Invalid
 
 if TYPE_CHECKING:
     from followups.local.runtime import Parts, Runtime
@@ -31,10 +31,14 @@ _FURTHEST = timedelta(days=36_525)
 @click.option("--at", metavar="INSTANT", help="Act as if it were this time, like 2026-12-01T09:00Z: for trying things out.")
 @with_session
 def run_due_(session: Session, at: str | None) -> None:
-    """Run what is due now, send the reports, and end."""
+    """Run what is due now, send the reports, and end.
+
+    On an installation on AWS it lets the sweeper look at once, with your own credentials, and does not wait for the runs.
+    """
     refuse_inside_run(session, "run-due")
     if not session.is_local:
-        raise click.UsageError("run-due works on this laptop's store; unset FOLLOWUPS_API_URL (AWS has its own tick)")
+        _sweep_there(session, at)
+        return
     clock = SystemClock(_shift(at) if at else timedelta(0))
     env = session.environment
     ran: list[Run] = []
@@ -53,12 +57,14 @@ def run_due_(session: Session, at: str | None) -> None:
     _summary(session, ran, "Nothing was run." if looked else "Nothing is due.")
 
 
-def refuse_inside_run(session: Session, command: str) -> None:
-    """Refuses what would fire follow-ups from inside a follow-up's run: the first version's cascade. Raises Forbidden."""
-    run_id = session.environment.run_id
-    if run_id or session.environment.run_token:
-        detail = f"`{command}` was called inside run {run_id}; an agent may create follow-ups but never fires them"
-        raise Forbidden("not_inside_a_run", detail)
+def _sweep_there(session: Session, at: str | None) -> None:
+    from followups.cli.operate import stack_of
+
+    if at is not None:
+        raise click.UsageError("--at works on this laptop's store only; on AWS the sweeper has a clock of its own")
+    swept = stack_of(session, "run-due").sweep()
+    said = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in swept.items())
+    session.show({"swept": swept}, lambda: f"The sweeper looked: {said or 'nothing is due'}.")
 
 
 def print_run(session: Session, run: Run) -> None:

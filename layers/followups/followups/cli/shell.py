@@ -9,16 +9,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, wraps
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import click
 
-from followups import bootstrap, config
+from followups import bootstrap, config, installation
 from followups.adapters.local import SystemClock
 from followups.cli.client import Client, InProcess, Problem
 from followups.config import LaptopConfig, LaptopEnvironment
 from followups.domain import ids
+from followups.domain.errors import Forbidden
+from followups.installation import Installation
+
+if TYPE_CHECKING:
+    from followups.adapters.sigv4 import Sign
 
 F = TypeVar("F", bound=Callable[..., Any])
 SHORT = 8
@@ -44,19 +50,40 @@ class Session:
     def settings(self) -> LaptopConfig:
         return config.read_laptop_config(self.environment.home, config.environment())
 
+    @cached_property
+    def installation(self) -> Installation | None:
+        """The installation that this call speaks to; None is this laptop."""
+        env = self.environment
+        if env.api_url is not None:
+            return Installation(api_url=env.api_url, region=_region_of(env.api_url))
+        return None if env.here else installation.read(env.home)
+
     @property
     def is_local(self) -> bool:
-        return self.environment.api_url is None
+        return self.installation is None
+
+    def only_here(self, command: str, otherwise: str) -> None:
+        """Refuses a command that works on this laptop's store only. Raises UsageError, which says what to do instead."""
+        if not self.is_local:
+            raise click.UsageError(
+                f"{command} works on this laptop's store; set FOLLOWUPS_API_URL to nothing for it ({otherwise})"
+            )
 
     @cached_property
     def client(self) -> Client:
-        env = self.environment
-        if env.api_url is not None:
+        env, there = self.environment, self.installation
+        if there is not None:
             from followups.cli.http import Http
 
-            return Client(Http(env.api_url), env.run_token)
+            return Client(Http(there.api_url, sign=self._sign(there)), env.run_token)
         handler = bootstrap.laptop_api(env.home, self.settings)
         return Client(InProcess(handler, bootstrap.laptop_user(), SystemClock().now), env.run_token)
+
+    def _sign(self, there: Installation) -> "Sign | None":
+        token = self.environment.access_token
+        if token is None:
+            return bootstrap.request_signer(there)
+        return lambda _method, _url, headers, _body: {**headers, "Authorization": f"Bearer {token}"}
 
     def show(self, document: Any, text: Callable[[], str]) -> None:
         """Prints the document with --json, else the text for people."""
@@ -66,6 +93,20 @@ class Session:
         """Talks to the person, on stderr; a program that reads JSON is not talked to."""
         if not self.as_json:
             click.echo(text, err=True)
+
+
+def refuse_inside_run(session: Session, command: str) -> None:
+    """Refuses what would fire follow-ups from inside a follow-up's run: the first version's cascade. Raises Forbidden."""
+    run_id = session.environment.run_id
+    if run_id or session.environment.run_token:
+        detail = f"`{command}` was called inside run {run_id}; an agent may create follow-ups but never fires them"
+        raise Forbidden("not_inside_a_run", detail)
+
+
+def _region_of(url: str) -> str | None:
+    """Gives the region of an API Gateway's own address; requests to it are signed."""
+    found = re.search(r"\.execute-api\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?$", urlsplit(url).hostname or "")
+    return found[1] if found else None
 
 
 def with_session(command: F) -> F:

@@ -16,8 +16,9 @@ FollowupsError
 │   └── StoreFull      the disk is full
 ├── AgentUncertain     it is unknown whether the agent ran: write nothing, the lease decides
 ├── QueueError         not all messages were surely taken
+├── AwsError           AWS refused what an operator asked, or did not answer
 ├── ConfigError        a setting is missing or wrong: nothing starts
-│   └── NoAccess       the installation's address is none, or may not be spoken to
+│   └── NoAccess       no credentials, or no permission; or the installation's address may not be spoken to
 └── MailError
     ├── MailNotSent    surely not sent: try again
     ├── MailRefused    never to be sent like this
@@ -126,6 +127,10 @@ class MailRefused(MailError):
 
 class MailUncertain(MailError):
     pass
+
+
+class AwsError(FollowupsError):
+    """What an operator asked of AWS came to nothing; the message says what and why."""
 
 
 class QueueError(FollowupsError):

@@ -1,118 +1,18 @@
-"""The only composition root: it alone knows which adapter stands behind which port, and it alone makes boto3 clients.
+"""What stands behind the ports in the Lambda functions."""
 
-What is heavy is imported where it is put together: a login hook that finds nothing due pays for none of it.
-"""
-
-import getpass
-import json
-import sys
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
 from functools import lru_cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from followups import config
-from followups.adapters.local import NoLeases, NoQueue, SystemChance, SystemClock, secret_file
-from followups.config import LaptopConfig, LaptopEnvironment
-from followups.domain.errors import StoreError
+from followups.adapters.local import NoLeases, NoQueue, SystemChance, SystemClock
 from followups.handlers import Handler, Log
-from followups.ports import AgentTarget, Clock, Leases, Ledger, Queue, Store
+from followups.ports import AgentTarget, Queue
 from followups.usecases.world import Limits, World
 
-if TYPE_CHECKING:
-    from followups.local.runtime import Parts
-
-#: On a laptop a tick is cheap: nothing is claimed ahead, and who is refused looks again soon.
-_LAPTOP_LIMITS = Limits(look_ahead=timedelta(0), blocked_s=(1.0, 5.0), claims_at_once=0, reports_at_once=50)
-DEFAULT_SENDER = "followups@localhost"
 #: Words that a function logs as errors: they pass at every log level.
-_ERRORS = frozenset({"bug", "store_error", "bad_message", "broken_promises", "mail_failed"})
-
-
-def laptop_user() -> str:
-    """Gives the owner of what is made on this laptop: the user's login name."""
-    return getpass.getuser()
-
-
-def laptop_store(home: Path) -> Ledger:
-    """Gives the laptop's store, made if there is none. Raises StoreCorrupt, StoreError."""
-    from followups.adapters.sqlite import SQLiteStore
-
-    try:
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise StoreError(f"{home} cannot be made: {error.strerror}; set FOLLOWUPS_HOME to a folder of yours") from error
-    return SQLiteStore(home / "followups.db")
-
-
-def laptop_api(home: Path, settings: LaptopConfig, *, store: Store | None = None) -> Handler:
-    """Gives the API's handler over the laptop's store, for the command line and for `followups dev`.
-
-    Who has opened the store already gives it: writers of one store stand in one line, those of two get in each other's way.
-    """
-    from followups.api.app import api
-    from followups.api.service import Service
-
-    world = _laptop_world(store or laptop_store(home), NoQueue(), NoLeases(), settings, SystemClock())
-    service = Service(
-        world=world, secrets=(secret_file(home / "secret"),), default_timezone=settings.timezone, allow_commands=True
-    )
-    return api(service, log=_bug_log)
-
-
-def laptop_parts(env: LaptopEnvironment, settings: LaptopConfig, *, store: Store, clock: Clock) -> "Parts":
-    """Gives the laptop's engine: the handlers over its store, its agents and its mail."""
-    from followups.adapters.agents.checklist import ChecklistAgent
-    from followups.adapters.agents.command import CommandAgent
-    from followups.adapters.leases import FileLeases
-    from followups.handlers.queue import reporter, runner
-    from followups.handlers.sweeper import sweeper
-    from followups.local.runtime import LocalQueue, Parts
-
-    queue, leases = LocalQueue(), FileLeases(env.home / "locks")
-    world = _laptop_world(store, queue, leases, settings, clock)
-    command = CommandAgent(
-        env.home / "runs", environ=config.environment(), inherit_fds=(leases.fd,), on_start=leases.register
-    )
-    targets: dict[str, AgentTarget] = {"command": command, "checklist": ChecklistAgent(clock, command)}
-    return Parts(
-        world=world,
-        queue=queue,
-        leases=leases,
-        sweeper=sweeper(world),
-        runner=runner(world, targets, secret_file(env.home / "secret"), log=_stderr_log),
-        reporter=reporter(world, _laptop_mailer(env, settings), log=_stderr_log),
-        stop_agents=command.stop_all,
-    )
-
-
-def _laptop_world(store: Store, queue: Queue, leases: Leases, settings: LaptopConfig, clock: Clock) -> World:
-    limits = replace(_LAPTOP_LIMITS, global_cap=settings.cap, runs_per_hour=settings.runs_per_hour)
-    return World(store=store, queue=queue, clock=clock, chance=SystemChance(), leases=leases, limits=limits)
-
-
-def _laptop_mailer(env: LaptopEnvironment, settings: LaptopConfig) -> Any:
-    from followups.adapters.outbox import OutboxMailer
-    from followups.adapters.smtp import SmtpMailer
-
-    sender = settings.sender or DEFAULT_SENDER
-    default_to = settings.report_to or f"{laptop_user()}@localhost"
-    if env.smtp_url:
-        return SmtpMailer(env.smtp_url, sender=sender, default_to=default_to)
-    return OutboxMailer(env.home / "outbox", sender=sender, default_to=default_to)
-
-
-def _bug_log(word: str, facts: Mapping[str, Any]) -> None:
-    # What the store refuses the answer says already.
-    if word == "bug":
-        _stderr_log(word, facts)
-
-
-def _stderr_log(word: str, facts: Mapping[str, Any]) -> None:
-    if word in ("bug", "store_error", "bad_message"):
-        sys.stderr.write(f"followups: {word} {json.dumps(facts, default=str)}\n")
+ERRORS = frozenset({"bug", "store_error", "bad_message", "broken_promises", "mail_failed"})
 
 
 def lambda_api() -> Handler:
@@ -251,7 +151,7 @@ def _json_log(service: str) -> Log:
     logger = Logger(service=f"followups-{service}")
 
     def log(word: str, facts: Mapping[str, Any]) -> None:
-        level = logger.error if word in _ERRORS else logger.info
+        level = logger.error if word in ERRORS else logger.info
         level(word, extra=dict(facts))
 
     return log

@@ -1,0 +1,118 @@
+"""The check-up of an installation on AWS, with the caller's own credentials."""
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
+
+from followups.adapters.operator import Operator
+from followups.cli.client import Problem, Unreachable
+from followups.cli.operate import stack_of
+from followups.cli.shell import Session, until
+from followups.domain.checkup import Check
+from followups.domain.errors import AwsError, ConfigError, NoAccess
+
+#: A tick each minute: after this many without one something is wrong.
+_TICKS_MISSED = 3
+_LOOK_BACK = timedelta(minutes=15)
+_ACCESS = "allow execute-api:Invoke on the API to whoever you are, or name another profile with `followups login --profile`"
+
+
+def checks(session: Session) -> Iterator[Check]:
+    """Gives each check as it is done."""
+    operator = stack_of(session, "doctor")
+    for name, check in _CHECKS.items():
+        try:
+            yield from check(session, operator)
+        except (AwsError, ConfigError, NoAccess, Problem, Unreachable) as error:
+            yield Check(name=name, ok=False, says=str(error), mend="see what it says; then `followups doctor` again")
+
+
+def _stack(_session: Session, operator: Operator) -> Iterator[Check]:
+    says = f"{operator.stack} is {operator.status}, and you are {operator.caller()}"
+    mend = f"aws cloudformation describe-stack-events --stack-name {operator.stack}"
+    yield Check(name="stack", ok=operator.status.endswith("_COMPLETE"), says=says, mend=mend)
+
+
+def _api(session: Session, _operator: Operator) -> Iterator[Check]:
+    start = time.monotonic()
+    session.client.call("GET", "/v1/healthz")
+    ms = round(1000 * (time.monotonic() - start))
+    try:
+        control = session.client.call("GET", "/v1/control").body
+    except Problem as refused:
+        yield Check(name="api", ok=False, says=f"answers in {ms} ms, but not to you: {refused}", mend=_ACCESS)
+        return
+    yield Check(name="api", ok=True, says=f"answers in {ms} ms")
+    says = f"on since {control['changed_at']}: {control['reason'] or 'no reason given'}" if control["stopped"] else "off"
+    yield Check(name="kill switch", ok=None if control["stopped"] else True, says=says, mend="followups resume --all")
+
+
+def _tick(_session: Session, operator: Operator) -> Iterator[Check]:
+    now = datetime.now(UTC)
+    last = operator.last_tick(now - _LOOK_BACK)
+    fresh = last is not None and now - last < timedelta(minutes=_TICKS_MISSED)
+    says = f"last came to its end {until(last.isoformat(), now)}" if last else "none came to its end in 15 minutes"
+    rule = f"aws events list-rule-names-by-target --target-arn {operator.outputs.get('SweeperFunctionName', '')}"
+    yield Check(name="tick", ok=fresh, says=says, mend=f"{rule}; aws logs tail {operator.outputs.get('SweeperLog', '')}")
+
+
+def _table(_session: Session, operator: Operator) -> Iterator[Check]:
+    name = operator.output("TableName")
+    status, mend = operator.table_status(name), f"aws dynamodb describe-table --table-name {name}"
+    yield Check(name="table", ok=status == "ACTIVE", says=f"{name} is {status}", mend=mend)
+
+
+def _queues(_session: Session, operator: Operator) -> Iterator[Check]:
+    for name in ("StartQueueUrl", "ReportQueueUrl"):
+        it = operator.waiting(name)
+        says = f"{it.ready} ready, {it.taken} at work, {it.delayed} before their time"
+        yield Check(name=name.removesuffix("Url"), ok=True, says=says)
+    dead = {name: operator.waiting(name) for name in ("StartDeadLettersUrl", "ReportDeadLettersUrl")}
+    count = sum(it.ready + it.taken for it in dead.values())
+    yield Check(name="dead letters", ok=not count, says=f"{count}", mend="followups redrive --dry-run, then without")
+
+
+def _mail(_session: Session, operator: Operator) -> Iterator[Check]:
+    mail = operator.mail()
+    if not mail.enabled:
+        yield Check(name="mail", ok=False, says="SES has paused this account's sending", mend="aws sesv2 get-account")
+    says = f"{mail.sent:.0f} of {mail.per_day:.0f} mails sent in 24 hours"
+    if mail.sandbox:
+        says += "; in the sandbox, so each recipient must be verified too"
+        mend = "aws sesv2 put-account-details --production-access-enabled --mail-type TRANSACTIONAL --website-url URL"
+        yield Check(name="mail", ok=None, says=says, mend=mend)
+    else:
+        yield Check(name="mail", ok=mail.enabled, says=says)
+    addresses = ["Sender", "ReportTo"] if mail.sandbox else ["Sender"]
+    for name in addresses:
+        address = operator.parameters.get(name, "")
+        verified = operator.is_verified(address)
+        mend = f"aws sesv2 create-email-identity --email-identity {address}, and follow the link in its mail"
+        yield Check(name=name, ok=verified, says=f"{address} is {'verified' if verified else 'not verified'}", mend=mend)
+
+
+def _agents(session: Session, operator: Operator) -> Iterator[Check]:
+    listed = [it for it in operator.parameters.get("AgentFunctions", "").split(",") if it]
+    for agent in session.client.call("GET", "/v1/agents").body["agents"]:
+        if agent["kind"] == "lambda":
+            yield _function(operator, agent["name"], agent["target"], listed)
+
+
+def _function(operator: Operator, name: str, arn: str, listed: list[str]) -> Check:
+    function = ":".join(arn.split(":")[:7])
+    tags = operator.function_tags(function)
+    if tags is None:
+        return Check(
+            name=name, ok=False, says=f"there is no function {arn}", mend=f"followups agents add {name} --lambda ARN"
+        )
+    if tags.get("followups-agent") == operator.stack or any(fnmatchcase(arn, it) for it in listed):
+        return Check(name=name, ok=True, says="may be called by the runner")
+    says = f"{arn} is neither tagged for this stack nor listed in AgentFunctions"
+    mend = f"aws lambda tag-resource --resource {function} --tags followups-agent={operator.stack}"
+    return Check(name=name, ok=False, says=says, mend=mend)
+
+
+_CHECKS: dict[str, Callable[[Session, Operator], Iterator[Check]]] = {
+    "stack": _stack, "api": _api, "tick": _tick, "table": _table, "queues": _queues, "mail": _mail, "agents": _agents,
+}  # fmt: skip
