@@ -79,7 +79,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "ambiguous error retried at once", _RUN,
         (
             "        # Nothing is written: the agent may be alive, and only the lease knows when it surely is not.\n"
-            "        return \"uncertain\"",
+            "        return Ran(\"uncertain\")",
             "        answer = Done(outcome=Outcome.FAILED, summary=\"the line broke\")",
         ),
     ),
@@ -146,7 +146,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _m(
         "blocked message left in the queue", _RUN,
-        ("    # A little after, so that", "    return \"blocked\"\n    # A little after, so that"),
+        ("    # A little after, so that", "    return Ran(\"blocked\")\n    # A little after, so that"),
     ),
     _m(
         "write_id not unique", _RUN,

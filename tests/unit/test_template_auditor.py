@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from followups.bootstrap.functions import ERRORS
 from followups.domain import audit
+from followups.handlers.telemetry import ERRORS
 from followups.lambda_settings import AuditorSettings
 from tests.support import cfn
 

@@ -1,18 +1,17 @@
 """What stands behind the ports in the Lambda functions."""
 
-from collections.abc import Mapping
 from datetime import timedelta
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from followups import config
 from followups.adapters.local import NoLeases, NoQueue, SystemChance, SystemClock
-from followups.handlers import Handler, Log
+from followups.handlers import Handler
 from followups.ports import AgentTarget, Queue
 from followups.usecases.world import Limits, World
 
-#: Words that a function logs as errors: they pass at every log level.
-ERRORS = frozenset({"bug", "store_error", "bad_message", "broken_promises", "mail_failed"})
+if TYPE_CHECKING:
+    from followups.handlers.telemetry import Telemetry
 
 
 def lambda_api() -> Handler:
@@ -34,7 +33,8 @@ def lambda_api() -> Handler:
         place=Place(settings.region, settings.longest_run),
         recipients=settings.allowed_recipients,
     )
-    return api(service, log=_json_log("api"))
+    telemetry = _telemetry("api")
+    return telemetry.around(api(service, log=telemetry.log))
 
 
 def lambda_sweeper() -> Handler:
@@ -46,7 +46,8 @@ def lambda_sweeper() -> Handler:
     queue = _sqs(settings.start_queue_url, settings.report_queue_url)
     limits = Limits(global_cap=settings.global_cap, look_ahead=timedelta(seconds=settings.look_ahead_seconds))
     world = _aws_world(settings.table, settings.shards, queue, limits)
-    return sweeper(world, log=_json_log("sweeper"), again=timedelta(seconds=5))
+    telemetry = _telemetry("sweeper")
+    return telemetry.around(sweeper(world, log=telemetry.log, again=timedelta(seconds=5)))
 
 
 def lambda_runner() -> Handler:
@@ -67,7 +68,9 @@ def lambda_runner() -> Handler:
     targets: dict[str, AgentTarget] = {
         "checklist": ChecklistAgent(SystemClock(), None), "lambda": LambdaAgent(waiting_client),
     }  # fmt: skip
-    return runner(world, targets, _signing_keys(settings.token_secret_arn)[0], log=_json_log("runner"))
+    telemetry = _telemetry("runner")
+    secret, *_ = _signing_keys(settings.token_secret_arn)
+    return telemetry.around(runner(world, targets, secret, log=telemetry.log))
 
 
 def lambda_reporter() -> Handler:
@@ -79,7 +82,8 @@ def lambda_reporter() -> Handler:
     settings = ReporterSettings.load(config.environment())
     world = _aws_world(settings.table, settings.shards, NoQueue(), Limits())
     mailer = SesMailer(_client("sesv2", attempts=1), sender=settings.sender, default_to=settings.report_to)
-    return reporter(world, mailer, log=_json_log("reporter"))
+    telemetry = _telemetry("reporter")
+    return telemetry.around(reporter(world, mailer, log=telemetry.log))
 
 
 def lambda_auditor() -> Handler:
@@ -91,10 +95,12 @@ def lambda_auditor() -> Handler:
 
     settings = AuditorSettings.load(config.environment())
     mailer = SesMailer(_client("sesv2", attempts=1), sender=settings.sender, default_to=settings.report_to)
-    return auditor(
-        DynamoDBStore(_client("dynamodb"), settings.table, shards=settings.shards), mailer, SystemClock(), SystemChance(),
-        global_cap=settings.global_cap, runs_per_hour=settings.runs_per_hour, log=_json_log("auditor"),
+    store, telemetry = DynamoDBStore(_client("dynamodb"), settings.table, shards=settings.shards), _telemetry("auditor")
+    handler = auditor(
+        store, mailer, SystemClock(), SystemChance(), global_cap=settings.global_cap, runs_per_hour=settings.runs_per_hour,
+        log=telemetry.log,
     )  # fmt: skip
+    return telemetry.around(handler)
 
 
 def _aws_world(table: str, shards: int, queue: Queue, limits: Limits) -> World:
@@ -145,13 +151,7 @@ def waiting_client(seconds: int) -> Any:
     return boto3.client("lambda", config=config_)
 
 
-def _json_log(service: str) -> Log:
-    from aws_lambda_powertools import Logger
+def _telemetry(function: str) -> "Telemetry":
+    from followups.handlers.telemetry import Telemetry
 
-    logger = Logger(service=f"followups-{service}")
-
-    def log(word: str, facts: Mapping[str, Any]) -> None:
-        level = logger.error if word in ERRORS else logger.info
-        level(word, extra=dict(facts))
-
-    return log
+    return Telemetry(function, namespace=config.environment().get("POWERTOOLS_METRICS_NAMESPACE", "Followups"))

@@ -20,19 +20,25 @@ from followups.usecases.world import World
 def runner(world: World, targets: Mapping[str, AgentTarget], secret: bytes, *, log: Log = silent) -> Handler:
     """Gives the handler of start messages. `targets` are the agent targets by kind, `secret` signs run tokens."""
 
-    def start(message: Message, context: Context) -> str:
+    def start(message: Message, context: Context) -> dict[str, Any]:
         remaining = timedelta(milliseconds=context.get_remaining_time_in_millis())
-        return run(world, targets, secret, message, remaining=remaining)
+        ran = run(world, targets, secret, message, remaining=remaining)
+        facts: dict[str, Any] = {"result": ran.word}
+        if ran.outcome is not None:
+            facts |= {"outcome": ran.outcome.value, "final": ran.final}
+        if ran.late is not None:
+            facts["late_s"] = round(max(0.0, ran.late.total_seconds()), 3)
+        return facts
 
     return _consumer("start", start, log)
 
 
 def reporter(world: World, mailer: Mailer, *, log: Log = silent) -> Handler:
     """Gives the handler of report messages."""
-    return _consumer("report", lambda message, _context: send_report(world, mailer, message), log)
+    return _consumer("report", lambda message, _context: {"result": send_report(world, mailer, message)}, log)
 
 
-def _consumer(kind: str, work: Callable[[Message, Context], str], log: Log) -> Handler:
+def _consumer(kind: str, work: Callable[[Message, Context], dict[str, Any]], log: Log) -> Handler:
     def handle(event: Event, context: Context) -> dict[str, Any]:
         failures = []
         for record in _records(event):
@@ -42,7 +48,7 @@ def _consumer(kind: str, work: Callable[[Message, Context], str], log: Log) -> H
                 continue
             facts = {"run_id": message.run_id, "kind": kind}
             try:
-                log("handled", facts | {"result": work(message, context)})
+                log("handled", facts | work(message, context))
             except StoreError as error:
                 log("store_error", facts | {"error": str(error)})
             except Exception as error:  # noqa: BLE001 - the outermost edge: one message's bug is not the batch's

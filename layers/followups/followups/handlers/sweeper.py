@@ -23,8 +23,10 @@ def sweeper(world: World, *, log: Log = silent, again: timedelta | None = None) 
         facts: Swept = Counter()
         while True:
             found = sweep(world, remaining=_left(context))
+            late_s = max(facts["late_s"], found["late_s"])
             facts.update(found)
-            facts["waiting"] = found["waiting"]
+            # These two are no counts of what was done: how many wait now, and how late the latest was.
+            facts["waiting"], facts["late_s"] = found["waiting"], late_s
             if again is None or not found["waiting"] or world.control().stopped or _left(context) < again + _LEAST:
                 break
             world.clock.sleep(again)

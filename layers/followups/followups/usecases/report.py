@@ -11,7 +11,7 @@ from followups.usecases.world import World
 
 
 def send_report(world: World, mailer: Mailer, message: Message) -> str:
-    """Takes a report message. Gives what came of it in one word: sent, again, refused, uncertain, late, stale."""
+    """Takes a report message. Gives what came of it in one word: sent, again, gave_up, refused, uncertain, late, stale."""
     run = world.store.get(Run, ids.run_key(message.owner, message.follow_up_id, message.fence))
     if run is None or run.report_status is not ReportStatus.PENDING:
         return "stale"
@@ -40,7 +40,9 @@ def _send(world: World, mailer: Mailer, run: Run) -> tuple[str, Swap | None]:
         name = mailer.send(run)
     except MailNotSent as error:
         at, write_id = world.clock.now(), world.chance.new_id()
-        return "again", delivery.not_sent(run, str(error), at=at, write_id=write_id, luck=world.chance.luck())
+        note = delivery.not_sent(run, str(error), at=at, write_id=write_id, luck=world.chance.luck())
+        assert isinstance(note.new, Run)
+        return "gave_up" if note.new.report_status is ReportStatus.FAILED else "again", note
     except MailRefused as error:
         return "refused", delivery.refused(run, str(error), at=world.clock.now(), write_id=world.chance.new_id())
     except MailUncertain:

@@ -1,12 +1,13 @@
 """The run: fenced start, the agent, and its finish. Duplicates and stale messages are dropped and counted."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from followups.domain import claims, contract, lineage, retry, runs
 from followups.domain.changes import Add, Spend, Swap, TakeSlot
 from followups.domain.contract import AgentCall, Done, Pending
-from followups.domain.entities import Agent, FollowUp
+from followups.domain.entities import Agent, FollowUp, Run
 from followups.domain.errors import AgentUncertain, Conflict, QueueError, StoreCorrupt, StoreError, UnreadableItem
 from followups.domain.lineage import RunToken
 from followups.domain.messages import Message
@@ -19,28 +20,41 @@ _FINISH_TRIES = 20
 _LONGEST_PAUSE_S = 16.0
 
 
-def run(world: World, targets: Mapping[str, AgentTarget], secret: bytes, message: Message, *, remaining: timedelta) -> str:
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What came of a start message."""
+
+    #: finished, pending, uncertain, stale, early, blocked or refused.
+    word: str
+    #: How the run ended, if it did.
+    outcome: Outcome | None = None
+    #: Whether that is the occurrence's last word: no attempt follows.
+    final: bool = True
+    #: How long after its time it was started, if it ended.
+    late: timedelta | None = None
+
+
+def run(world: World, targets: Mapping[str, AgentTarget], secret: bytes, message: Message, *, remaining: timedelta) -> Ran:
     """Takes a start message, the agent targets by kind, the secret that signs run tokens, and the time until this
-    process is killed. Gives what came of it in one word: finished, pending, uncertain, stale, early, blocked, refused.
-    """
+    process is killed. Gives what came of it."""
     old = world.follow_up(message.owner, message.follow_up_id)
     if old is None or old.fence != message.fence:
-        return "stale"
+        return Ran("stale")
     if old.status in LIVE and old.handle is not None:
         return _poll(world, targets, secret, old, remaining)
     if old.status is not Status.CLAIMED:
-        return "stale"
+        return Ran("stale")
     try:
         return _start(world, targets, secret, old, remaining)
     except Conflict:
-        return "stale"
+        return Ran("stale")
 
 
-def _start(world: World, targets: Mapping[str, AgentTarget], secret: bytes, old: FollowUp, remaining: timedelta) -> str:
+def _start(world: World, targets: Mapping[str, AgentTarget], secret: bytes, old: FollowUp, remaining: timedelta) -> Ran:
     at = world.clock.now()
     if old.start_at > at + claims.SHORT_WAIT:
         world.store.commit(claims.return_unstarted(old, at=at, write_id=world.chance.new_id()))
-        return "early"
+        return Ran("early")
     if old.start_at > at:
         world.clock.sleep(old.start_at - at)
         at = max(world.clock.now(), old.start_at)
@@ -60,15 +74,15 @@ def _start(world: World, targets: Mapping[str, AgentTarget], secret: bytes, old:
     return _go(world, target, agent, secret, old, at, remaining)
 
 
-def _refuse(world: World, old: FollowUp, why: str, at: datetime) -> str:
+def _refuse(world: World, old: FollowUp, why: str, at: datetime) -> Ran:
     world.store.commit(*runs.refuse_start(old, why, stamp=world.stamp(at)))
     _queue_report(world, old)
-    return "refused"
+    return Ran("refused", Outcome.FAILED)
 
 
 def _go(
     world: World, target: AgentTarget, agent: Agent, secret: bytes, old: FollowUp, at: datetime, remaining: timedelta
-) -> str:
+) -> Ran:
     limits = world.limits
     seconds = min(timedelta(seconds=agent.timeout_s), remaining - limits.reserve)
     changes = runs.start(
@@ -80,7 +94,7 @@ def _go(
         world.store.commit(*changes)
     except Conflict as conflict:
         if isinstance(conflict.failed[0], Swap):
-            return "stale"
+            return Ran("stale")
         if any(isinstance(change, Spend) for change in conflict.failed):
             why = f"this hour's {limits.runs_per_hour} runs are spent: that many may be started for one owner"
             return _give_back(world, old, why, at, until=retry.next_hour(at))
@@ -97,7 +111,7 @@ def _go(
         answer = target.start(call)
     except AgentUncertain:
         # Nothing is written: the agent may be alive, and only the lease knows when it surely is not.
-        return "uncertain"
+        return Ran("uncertain")
     return _settle(world, live, agent, answer)
 
 
@@ -107,12 +121,12 @@ def _busy(failed: Sequence[object], agent: Agent, global_cap: int) -> str:
     return f"{global_cap} agents are running: that many may at once"
 
 
-def _poll(world: World, targets: Mapping[str, AgentTarget], secret: bytes, live: FollowUp, remaining: timedelta) -> str:
+def _poll(world: World, targets: Mapping[str, AgentTarget], secret: bytes, live: FollowUp, remaining: timedelta) -> Ran:
     at = world.clock.now()
     agent = world.agent(live.agent)
     target = targets.get(agent.kind) if agent else None
     if agent is None or target is None or live.handle is None or live.deadline_at is None:
-        return "stale"
+        return Ran("stale")
     call = _call(live, agent, secret, at, min(live.deadline_at - at, remaining - world.limits.reserve))
     try:
         if live.deadline_at <= at:
@@ -124,7 +138,7 @@ def _poll(world: World, targets: Mapping[str, AgentTarget], secret: bytes, live:
         else:
             answer = target.poll(call, live.handle)
     except AgentUncertain:
-        return "uncertain"
+        return Ran("uncertain")
     return _settle(world, live, agent, answer)
 
 
@@ -137,7 +151,7 @@ def _call(live: FollowUp, agent: Agent, secret: bytes, at: datetime, seconds: ti
     )  # fmt: skip
 
 
-def _settle(world: World, live: FollowUp, agent: Agent, answer: Done | Pending) -> str:
+def _settle(world: World, live: FollowUp, agent: Agent, answer: Done | Pending) -> Ran:
     """Stores what came of the call, if the follow-up is still this run's: a finish that is not fenced is no finish."""
     write_ids = world.stamp(world.clock.now())
     for attempt in range(1, _FINISH_TRIES + 1):
@@ -145,10 +159,10 @@ def _settle(world: World, live: FollowUp, agent: Agent, answer: Done | Pending) 
             # Read again each time: a cancel may have come between, and then the decision is another.
             now = world.follow_up(live.owner, live.id)
             if now is None or now.fence != live.fence or now.status not in LIVE:
-                return "stale"
+                return Ran("stale")
             if isinstance(answer, Pending):
                 world.store.commit(runs.wait_for(now, answer, at=world.clock.now(), write_id=world.chance.new_id()))
-                return "pending"
+                return Ran("pending")
             changes = runs.finish(now, answer, rerun_safe=agent.rerun_safe, stamp=write_ids)
             world.store.commit(*changes)
         except Conflict:
@@ -161,17 +175,20 @@ def _settle(world: World, live: FollowUp, agent: Agent, answer: Done | Pending) 
             pause_s = min(2.0 ** (attempt - 1), _LONGEST_PAUSE_S)
             world.clock.sleep(retry.blocked_pause(pause_s / 2, pause_s, world.chance.luck()))
             continue
-        if any(isinstance(change, Add) for change in changes):
+        record = next((it.entity for it in changes if isinstance(it, Add) and isinstance(it.entity, Run)), None)
+        if record is not None:
             _queue_report(world, live)
-        return "finished"
-    return "stale"
+        late = (live.started_at or live.start_at) - live.start_at
+        outcome, final = (record.outcome, record.final) if record else (answer.outcome, True)
+        return Ran("finished", outcome, final, late)
+    return Ran("stale")
 
 
-def _give_back(world: World, old: FollowUp, reason: str, at: datetime, *, until: datetime | None = None) -> str:
+def _give_back(world: World, old: FollowUp, reason: str, at: datetime, *, until: datetime | None = None) -> Ran:
     # A little after, so that not all who wait for the same hour come at once.
     wake_at = (until or at) + retry.blocked_pause(*world.limits.blocked_s, world.chance.luck())
     world.store.commit(claims.give_back(old, reason, at=at, write_id=world.chance.new_id(), wake_at=wake_at))
-    return "blocked"
+    return Ran("blocked")
 
 
 def _queue_report(world: World, old: FollowUp) -> None:

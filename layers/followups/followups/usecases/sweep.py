@@ -16,7 +16,8 @@ from followups.domain.status import ReportStatus, Status
 from followups.usecases.line import Line
 from followups.usecases.world import World
 
-#: What a sweep counted, by word: claimed, resent, polled, given_up, lease_over, reports, held, waiting, raced, poisoned …
+#: What a sweep counted, by word: claimed, resent, polled, given_up, lease_over, reports, held, waiting, raced, poisoned …;
+#: and in late_s how many seconds the latest of those was late that nobody held up.
 #: Of those who wait in line, or are held there, it has seen at least so many.
 Swept = Counter[str]
 _BATCH = 10
@@ -205,14 +206,22 @@ def _claim(world: World, item: FollowUp, at: datetime, outgoing: Outgoing, facts
     world.store.commit(swap)
     assert isinstance(swap.new, FollowUp)
     facts["claimed"] += 1
+    if item.blocked_reason is None:
+        _note_late(item, at, facts)
     outgoing.add(_start_message(swap.new), _delay(swap.new.start_at, at))
     return swap.new
+
+
+def _note_late(item: FollowUp, at: datetime, facts: Swept) -> None:
+    """Notes how late the latest of those is that nobody holds up: it says how well we do, not how busy an agent is."""
+    facts["late_s"] = max(facts["late_s"], math.floor((at - item.start_at).total_seconds()))
 
 
 def _send_again(world: World, item: FollowUp, at: datetime, outgoing: Outgoing, facts: Swept) -> None:
     if claims.can_resend(item):
         world.store.commit(claims.resend(item, at=at, write_id=world.chance.new_id()))
         facts["resent"] += 1
+        _note_late(item, at, facts)
         outgoing.add(_start_message(item))
         return
     why = f"never started: the claim was sent {item.sends} times and no runner picked it up"
