@@ -264,6 +264,8 @@ def test_settings_take_all_that_a_parameter_may_be(function: str, end: str) -> N
             given[name] = str(parameter["Default"] if name == "AllowAnyRecipient" else value)
     environ = {}
     for name, value in cfn.environment(function).items():
+        if not name.startswith("FOLLOWUPS_"):
+            continue
         reference = value["Fn::Join"][1] if isinstance(value, dict) and "Fn::Join" in value else value
         target = (reference.get("Ref") or reference["Fn::GetAtt"][0]) if isinstance(reference, dict) else None
         environ[name] = given[target] if target else reference

@@ -23,7 +23,7 @@ def runner(world: World, targets: Mapping[str, AgentTarget], secret: bytes, *, l
     def start(message: Message, context: Context) -> dict[str, Any]:
         remaining = timedelta(milliseconds=context.get_remaining_time_in_millis())
         ran = run(world, targets, secret, message, remaining=remaining)
-        facts: dict[str, Any] = {"result": ran.word}
+        facts: dict[str, Any] = {"result": ran.word} | ({"agent": ran.agent} if ran.agent else {})
         if ran.outcome is not None:
             facts |= {"outcome": ran.outcome.value, "final": ran.final}
         if ran.late is not None:

@@ -1,7 +1,7 @@
 """The run: fenced start, the agent, and its finish. Duplicates and stale messages are dropped and counted."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from followups.domain import claims, contract, lineage, retry, runs
@@ -26,6 +26,8 @@ class Ran:
 
     #: finished, pending, uncertain, stale, early, blocked or refused.
     word: str
+    #: Whom it was for, unless it was stale.
+    agent: str | None = None
     #: How the run ended, if it did.
     outcome: Outcome | None = None
     #: Whether that is the occurrence's last word: no attempt follows.
@@ -41,11 +43,11 @@ def run(world: World, targets: Mapping[str, AgentTarget], secret: bytes, message
     if old is None or old.fence != message.fence:
         return Ran("stale")
     if old.status in LIVE and old.handle is not None:
-        return _poll(world, targets, secret, old, remaining)
+        return replace(_poll(world, targets, secret, old, remaining), agent=old.agent)
     if old.status is not Status.CLAIMED:
         return Ran("stale")
     try:
-        return _start(world, targets, secret, old, remaining)
+        return replace(_start(world, targets, secret, old, remaining), agent=old.agent)
     except Conflict:
         return Ran("stale")
 
@@ -77,7 +79,7 @@ def _start(world: World, targets: Mapping[str, AgentTarget], secret: bytes, old:
 def _refuse(world: World, old: FollowUp, why: str, at: datetime) -> Ran:
     world.store.commit(*runs.refuse_start(old, why, stamp=world.stamp(at)))
     _queue_report(world, old)
-    return Ran("refused", Outcome.FAILED)
+    return Ran("refused", outcome=Outcome.FAILED)
 
 
 def _go(
@@ -180,7 +182,7 @@ def _settle(world: World, live: FollowUp, agent: Agent, answer: Done | Pending) 
             _queue_report(world, live)
         late = (live.started_at or live.start_at) - live.start_at
         outcome, final = (record.outcome, record.final) if record else (answer.outcome, True)
-        return Ran("finished", outcome, final, late)
+        return Ran("finished", outcome=outcome, final=final, late=late)
     return Ran("stale")
 
 
