@@ -122,7 +122,7 @@ def _sweep(site: Site, places: int) -> None:
 def _run(site: Site, places: int) -> None:
     queue = SqsQueue(site.client("sqs", connections=places), None, site.report_queue)
     world = site.world(queue, connections=places)
-    handle = runner(world, {"command": QuickAgent()}, SECRET, log=_tally())
+    handle = runner(world, {"command": QuickAgent()}, (SECRET,), log=_tally())
     _consume(site, site.start_queue, handle, places, batch=1, seconds=RUNNER_S)
 
 

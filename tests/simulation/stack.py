@@ -206,7 +206,7 @@ class Stack:
                 self.checks.fail(f"{process.name} logged {word}: {dict(facts)}")
 
         if kind == "start":
-            return runner(world, {"command": SimTarget(call)}, SECRET, log=log)
+            return runner(world, {"command": SimTarget(call)}, (SECRET,), log=log)
         if kind == "report":
             return reporter(world, ProcessMailer(call), log=log)
         if kind == "tick":

@@ -123,7 +123,7 @@ def _sweeper(site: Site) -> None:
 def _runner(site: Site) -> None:
     world = site.world(SqsQueue(site.client("sqs"), None, site.report_queue))
     targets = {"command": MarkingAgent(site.marks)}
-    _consume(site, site.start_queue, runner(world, targets, _SECRET, log=_log))
+    _consume(site, site.start_queue, runner(world, targets, (_SECRET,), log=_log))
 
 
 def _reporter(site: Site) -> None:

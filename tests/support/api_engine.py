@@ -80,7 +80,7 @@ class Engine(Api):
 
     def run(self, message: Message, does: Callable[[AgentCall], Done | Pending]) -> str:
         self.agent.does = does
-        return run(self.world, {"command": self.agent}, SECRET, message, remaining=REMAINING)
+        return run(self.world, {"command": self.agent}, SECRET, message, remaining=REMAINING).word
 
     def report(self, message: Message, does: str) -> str:
         self.mailer.does = does

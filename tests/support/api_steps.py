@@ -124,7 +124,7 @@ class Steps:
             assert record.view["task"] in words and run["summary"] in words
 
     def put_agent(self, name: str, more: dict[str, Any]) -> None:
-        usual = {"timeout_s": 600, "max_concurrency": 1, "rerun": "never", "max_attempts": 3}
+        usual = {"target": None, "timeout_s": 600, "max_concurrency": 1, "rerun": "never", "max_attempts": 3}
         asked = {"kind": "command", "command": ["true"], **more}
         expected = {"name": name, "builtin": False, **usual, **asked}
         assert self.ask("ada", (200, None), "PUT", f"/v1/agents/{name}", asked)[0] == expected

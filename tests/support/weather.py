@@ -129,7 +129,7 @@ class Weather:
         )  # fmt: skip
         self.log: Counter[str] = Counter()
         self._handlers = {
-            "start": runner(self.world, {"fake": self.agent}, SECRET, log=self._log),
+            "start": runner(self.world, {"fake": self.agent}, (SECRET,), log=self._log),
             "report": reporter(self.world, self.mailer, log=self._log),
             "tick": sweeper(self.world),
         }

@@ -82,7 +82,7 @@ class Consumer:
         self.logged: list[tuple[str, Mapping[str, Any]]] = []
         log = lambda word, facts: self.logged.append((word, facts))  # noqa: E731
         handlers = {
-            "start": runner(bench.world, {"fake": bench.agent}, SECRET, log=log),
+            "start": runner(bench.world, {"fake": bench.agent}, (SECRET,), log=log),
             "report": reporter(bench.world, Mails(), log=log),
         }
         self.handle = handlers[kind]

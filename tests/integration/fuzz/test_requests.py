@@ -112,7 +112,7 @@ def handlers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Any]]:
     def log(word: str, facts: Mapping[str, Any]) -> None:
         assert word in ("bad_message", "swept") or facts.get("result") == "stale", (word, facts)
 
-    yield [runner(bench.world, {"fake": bench.agent}, SECRET, log=log), reporter(bench.world, Mails(), log=log)]
+    yield [runner(bench.world, {"fake": bench.agent}, (SECRET,), log=log), reporter(bench.world, Mails(), log=log)]
     assert sweeper(bench.world, log=log)({}, CONTEXT) == {}
     assert bench.agent.calls == []
     bench.store.close()

@@ -1,5 +1,6 @@
 """What stands behind the ports in the Lambda functions."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -69,8 +70,7 @@ def lambda_runner() -> Handler:
         "checklist": ChecklistAgent(SystemClock(), None), "lambda": LambdaAgent(waiting_client),
     }  # fmt: skip
     telemetry = _telemetry("runner")
-    secret, *_ = _signing_keys(settings.token_secret_arn)
-    return telemetry.around(runner(world, targets, secret, log=telemetry.log))
+    return telemetry.around(runner(world, targets, _signing_keys(settings.token_secret_arn), log=telemetry.log))
 
 
 def lambda_reporter() -> Handler:
@@ -116,17 +116,11 @@ def _sqs(start_url: str | None, report_url: str | None) -> Queue:
     return SqsQueue(_client("sqs"), start_url, report_url)
 
 
-def _signing_keys(secret_arn: str) -> tuple[bytes, ...]:
-    """Gives the present key and, while it is being rotated, the one before it: the first signs, all verify."""
+def _signing_keys(secret_arn: str) -> Sequence[bytes]:
+    from followups.adapters.signing_keys import SigningKeys
     from followups.lambda_settings import signing_key
 
-    client = _client("secretsmanager")
-    keys = [signing_key(client.get_secret_value(SecretId=secret_arn)["SecretString"])]
-    try:
-        previous = client.get_secret_value(SecretId=secret_arn, VersionStage="AWSPREVIOUS")
-    except client.exceptions.ResourceNotFoundException:
-        return tuple(keys)
-    return (*keys, signing_key(previous["SecretString"]))
+    return SigningKeys(_client("secretsmanager"), secret_arn, now=SystemClock().now, check=signing_key)
 
 
 def _client(service: str, *, attempts: int = 3) -> Any:

@@ -76,7 +76,7 @@ def laptop_parts(env: LaptopEnvironment, settings: LaptopConfig, *, store: Store
         queue=queue,
         leases=leases,
         sweeper=sweeper(world),
-        runner=runner(world, targets, secret_file(env.home / "secret"), log=_stderr_log),
+        runner=runner(world, targets, (secret_file(env.home / "secret"),), log=_stderr_log),
         reporter=reporter(world, _laptop_mailer(env, settings), log=_stderr_log),
         stop_agents=command.stop_all,
     )

@@ -4,7 +4,7 @@ Every message is acknowledged, also one whose handling failed: the sweeper owns 
 hours later would be stale. What a bug raises goes back as a partial failure, so that the dead letter queue shows it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -17,12 +17,13 @@ from followups.usecases.run import run
 from followups.usecases.world import World
 
 
-def runner(world: World, targets: Mapping[str, AgentTarget], secret: bytes, *, log: Log = silent) -> Handler:
-    """Gives the handler of start messages. `targets` are the agent targets by kind, `secret` signs run tokens."""
+def runner(world: World, targets: Mapping[str, AgentTarget], secrets: Sequence[bytes], *, log: Log = silent) -> Handler:
+    """Gives the handler of start messages. `targets` are the agent targets by kind, the first of
+    `secrets` signs run tokens."""
 
     def start(message: Message, context: Context) -> dict[str, Any]:
         remaining = timedelta(milliseconds=context.get_remaining_time_in_millis())
-        ran = run(world, targets, secret, message, remaining=remaining)
+        ran = run(world, targets, secrets[0], message, remaining=remaining)
         facts: dict[str, Any] = {"result": ran.word} | ({"agent": ran.agent} if ran.agent else {})
         if ran.outcome is not None:
             facts |= {"outcome": ran.outcome.value, "final": ran.final}
