@@ -1,4 +1,4 @@
-"""A secret that is rotated while functions live: no token that is out is refused, none is made that somebody does not know."""
+"""A secret that is rotated while functions live: no token that is out is refused, and none is made too early."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
