@@ -7,6 +7,7 @@ import pytest
 
 from followups.domain import claims, ids
 from followups.domain.changes import Add, Change, Remove, SetAside, Swap
+from followups.domain.contract import REPORT_LIMIT, SUMMARY_LIMIT, read_answer
 from followups.domain.entities import Agent, Control, Entity, FollowUp, Run
 from followups.domain.errors import UnreadableItem
 from followups.domain.status import Outcome, Status
@@ -186,3 +187,15 @@ def test_what_was_set_aside_goes_on_once_it_can_be_read(store: Store, bed: Bed) 
     assert isinstance(found, FollowUp)
     assert (found.version, found.poison, found.wake_at) == (2, 1, later(minutes=15))
     store.commit(moved(found))
+
+
+def test_the_longest_that_an_agent_may_say_can_be_stored(store: Store) -> None:
+    """DynamoDB takes 400 KB an item, counted in bytes."""
+    longest = run(
+        task="漢" * 8_000,
+        summary="🙂" * SUMMARY_LIMIT,
+        report=read_answer("🙂" * REPORT_LIMIT).report,
+        output_ref="x" * 300,
+    )
+    store.commit(Add(longest))
+    assert store.get(Run, longest.key) == longest

@@ -53,3 +53,10 @@ def test_what_is_long_is_cut() -> None:
     assert len(done.report) == REPORT_LIMIT
     assert len(done.summary) == SUMMARY_LIMIT
     assert len(read_answer("x" * 1_000_000).report) == REPORT_LIMIT
+
+
+@pytest.mark.parametrize("letter", ["ä", "漢", "🙂", "a🙂"])
+def test_what_is_long_is_cut_by_what_it_takes_to_store_it(letter: str) -> None:
+    report = read_answer(letter * 300_000).report
+    assert REPORT_LIMIT - 4 <= len(report.encode()) <= REPORT_LIMIT
+    assert report.endswith("[cut here]\n")

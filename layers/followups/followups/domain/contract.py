@@ -11,7 +11,7 @@ from followups.domain.status import Outcome
 from followups.domain.text import first_line, plain
 
 VERSION = 1
-#: Longest answer that is kept in the run record, in characters.
+#: Longest answer that is kept in the run record, in bytes of UTF-8: an item of DynamoDB holds 400 KB with all its fields.
 REPORT_LIMIT = 256 * 1024
 SUMMARY_LIMIT = 200
 _CUT = "\n[cut here]\n"
@@ -87,14 +87,14 @@ def read_answer(text: str, *, failed: str | None = None, output_ref: str | None 
         why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
         return Done(
             outcome=Outcome.FAILED, summary=plain(failed or f"The agent's answer is broken JSON: {why}")[:SUMMARY_LIMIT],
-            report=_report(plain(text)), output_ref=output_ref,
+            report=fit(plain(text)), output_ref=output_ref,
         )  # fmt: skip
     if body is None:
         whole = plain(text)
-        report = _report(whole)
+        report = fit(whole)
         outcome, summary = Outcome.SUCCEEDED, first_line(whole) or "Done; the agent said nothing."
     else:
-        report = _report(plain(str(body.get("report_md") or body.get("summary") or "")))
+        report = fit(plain(str(body.get("report_md") or body.get("summary") or "")))
         summary = first_line(plain(str(body.get("summary") or ""))) or first_line(report) or "Done."
         answered = _ANSWERS.get(str(body["outcome"]))
         if answered is None:
@@ -108,8 +108,10 @@ def read_answer(text: str, *, failed: str | None = None, output_ref: str | None 
     return Done(outcome=outcome, summary=plain(summary)[:SUMMARY_LIMIT], report=report, output_ref=output_ref)
 
 
-def _report(text: str) -> str:
-    return text if len(text) <= REPORT_LIMIT else text[: REPORT_LIMIT - len(_CUT)] + _CUT
+def fit(text: str, limit: int = REPORT_LIMIT) -> str:
+    """Gives the text, cut to so many bytes of UTF-8, and saying so, if it has more."""
+    raw = text.encode("utf-8", "replace")
+    return text if len(raw) <= limit else raw[: limit - len(_CUT)].decode("utf-8", "ignore") + _CUT
 
 
 def _contract_object(text: str) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from followups.adapters.agents.process import KEEP, Ended, Processes
-from followups.domain.contract import REPORT_LIMIT, AgentCall, Done, Pending, read_answer
+from followups.domain.contract import REPORT_LIMIT, AgentCall, Done, Pending, fit, read_answer
 from followups.domain.errors import AgentUncertain
 from followups.domain.status import Outcome
 from followups.domain.text import first_line, plain
@@ -97,12 +97,10 @@ def _both(ended: Ended, report: str | None = None) -> str:
     """Gives the output, and what stands on stderr behind it."""
     report = plain(_out(ended)) if report is None else report
     said = plain(ended.err.end).strip()[-_STDERR_TAIL:]
-    both = f"{report.rstrip()}\n\nstderr:\n{said}".lstrip() if said else report
-    return (
-        both
-        if len(both) <= REPORT_LIMIT
-        else report[: REPORT_LIMIT - _STDERR_TAIL - 40] + f"\n[cut here]\n\nstderr:\n{said}"
-    )
+    if not said:
+        return fit(report)
+    tail = f"stderr:\n{said}"
+    return f"{fit(report.rstrip(), REPORT_LIMIT - len(tail.encode('utf-8', 'replace')) - 2)}\n\n{tail}".lstrip()
 
 
 def _answer(ended: Ended, spilled: Path | None) -> str:
