@@ -8,6 +8,9 @@ MAX_SENDS = 8
 MAX_REPORT_TRIES = 8
 #: A mail that was handed to the mailer and not noted is looked at again after this.
 REPORT_LEASE = timedelta(minutes=3)
+#: No mailer takes longer than two minutes, and clocks differ by up to half a minute: a try that has less than that of its
+#: lease left sends nothing.
+LONGEST_MAIL = timedelta(minutes=2, seconds=30)
 MAX_POISON = 5
 POISON_PAUSE = timedelta(minutes=15)
 #: Failed occurrences in a row after which a recurrence is paused.

@@ -5,6 +5,7 @@ from followups.domain.changes import Swap
 from followups.domain.entities import Run
 from followups.domain.errors import Conflict, MailNotSent, MailRefused, MailUncertain
 from followups.domain.messages import Message
+from followups.domain.retry import LONGEST_MAIL
 from followups.domain.status import ReportStatus
 from followups.ports import Mailer
 from followups.usecases.world import World
@@ -33,8 +34,8 @@ def send_report(world: World, mailer: Mailer, message: Message) -> str:
 
 
 def _send(world: World, mailer: Mailer, run: Run) -> tuple[str, Swap | None]:
-    if run.wake_at is None or run.wake_at <= world.clock.now():
-        # A store that took minutes to note the try, or a laptop that slept: somebody else has it by now.
+    if run.wake_at is None or run.wake_at < world.clock.now() + LONGEST_MAIL:
+        # A store that took long to note the try, or a laptop that slept: somebody else may have it before we are done.
         return "late", None
     try:
         name = mailer.send(run)
