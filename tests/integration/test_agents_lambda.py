@@ -78,7 +78,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[_Lambda]:
 
 @pytest.fixture
 def target(service: _Lambda) -> LambdaAgent:
-    return LambdaAgent(bootstrap.waiting_client)
+    return LambdaAgent(bootstrap.waiting_client, keep=lambda run_id, text: f"kept {len(text)} of {run_id}")
 
 
 def _call(seconds: float = 20) -> AgentCall:
@@ -123,6 +123,13 @@ def test_what_it_answers(
     assert done.outcome is outcome
     assert said in done.summary
     assert len(service.called) == 1
+
+
+def test_what_is_longer_than_a_report_is_kept_whole(target: LambdaAgent, service: _Lambda) -> None:
+    service.body = b'"' + b"x" * 300_000 + b'"'
+    done = target.start(_call())
+    assert done.report.endswith("[cut here]\n")
+    assert done.output_ref == f"kept 300002 of {_call().run_id}"
 
 
 def test_a_failure_brings_its_trace(target: LambdaAgent, service: _Lambda) -> None:

@@ -37,13 +37,15 @@ class Stack:
         self.report = self.sqs.create_queue(QueueName=f"report-{table}")["QueueUrl"]
         secret = boto3.client("secretsmanager").create_secret(Name=f"key-{table}", SecretString=SECRET)
         boto3.client("sesv2").create_email_identity(EmailIdentity="followups@example.com")
+        boto3.client("sesv2").create_configuration_set(ConfigurationSetName=f"set-{table}")
         self._values = {
             "TABLE": table, "SHARDS": "4", "START_QUEUE_URL": self.start, "REPORT_QUEUE_URL": self.report,
             "GLOBAL_CAP": "2", "RUNS_PER_HOUR": "0", "LOOK_AHEAD_SECONDS": "120", "TOKEN_SECRET_ARN": secret["ARN"],
             "RUNNER_TIMEOUT": "300",
-            "RESERVE_SECONDS": "15", "LEASE_MARGIN_SECONDS": "60", "DEFAULT_TIMEZONE": "Europe/Berlin",
+            "LEASE_MARGIN_SECONDS": "60", "DEFAULT_TIMEZONE": "Europe/Berlin",
             "ALLOWED_RECIPIENTS": "*@example.com", "ALLOW_ANY_RECIPIENT": "no", "SENDER": "followups@example.com",
-            "REPORT_TO": "ops@example.com",
+            "REPORT_TO": "ops@example.com", "CONFIGURATION_SET": f"set-{table}",
+            "OUTPUT_BUCKET": f"outputs-{table.lower()}",
         }  # fmt: skip
 
     def load(self, function: str, **changed: str) -> Handler:

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from followups import lambda_settings
 from followups.domain.errors import ConfigError
-from followups.lambda_settings import ApiSettings, ReporterSettings, RunnerSettings, SweeperSettings
+from followups.lambda_settings import ApiSettings, ReporterSettings, RunnerSettings, SweeperSettings, reserve
 from tests.support import cfn
 
 ALL = (ApiSettings, SweeperSettings, RunnerSettings, ReporterSettings)
@@ -66,8 +66,10 @@ def test_each_missing_or_empty_variable_is_named(settings: Settings) -> None:
         (SweeperSettings, "START_QUEUE_URL", "StartQueue", "is not the URL of an SQS queue"),
         (SweeperSettings, "REPORT_QUEUE_URL", "arn:aws:sqs:eu-central-1:111122223333:q", "is not the URL of an SQS queue"),
         (RunnerSettings, "LEASE_MARGIN_SECONDS", "59", "60 to 600"),
-        (RunnerSettings, "RUNNER_TIMEOUT", "901", "60 to 900"),
-        (RunnerSettings, "RESERVE_SECONDS", "4", "5 to 300"),
+        (RunnerSettings, "RUNNER_TIMEOUT", "901", "10 to 900"),
+        (RunnerSettings, "RUNNER_TIMEOUT", "9", "10 to 900"),
+        (RunnerSettings, "OUTPUT_BUCKET", "s3://outputs", "the bucket of whole outputs"),
+        (ReporterSettings, "CONFIGURATION_SET", "a set", "the SES configuration set"),
         (RunnerSettings, "TOKEN_SECRET_ARN", "changeme", "is not the ARN of a Secrets Manager secret"),
         (ApiSettings, "DEFAULT_TIMEZONE", "Mars/Phobos", "which is not an IANA time zone"),
         (ApiSettings, "DEFAULT_TIMEZONE", "/etc/localtime", "which is not an IANA time zone"),
@@ -89,14 +91,11 @@ def test_all_problems_are_told_at_once() -> None:
     assert [it.split()[0] for it in told] == ["FOLLOWUPS_TABLE", "FOLLOWUPS_SHARDS", "FOLLOWUPS_GLOBAL_CAP"]
 
 
-@pytest.mark.parametrize("settings", [ApiSettings, RunnerSettings])
-def test_something_is_left_for_the_agent(settings: Settings) -> None:
-    (problem,) = problems(settings, RESERVE_SECONDS="31", RUNNER_TIMEOUT="60")
-    assert problem.startswith("FOLLOWUPS_RESERVE_SECONDS is 31, which is more than half of FOLLOWUPS_RUNNER_TIMEOUT (60)")
-
-
-def test_longest_run_leaves_the_reserve() -> None:
-    assert ApiSettings.load(example(ApiSettings)).longest_run == 885
+@pytest.mark.parametrize(("timeout", "left"), [(10, 8), (30, 23), (60, 45), (900, 885)])
+def test_a_runner_keeps_something_back_and_leaves_the_most(timeout: int, left: int) -> None:
+    assert timeout - reserve(timeout) == left
+    settings = ApiSettings.load(example(ApiSettings) | {"FOLLOWUPS_RUNNER_TIMEOUT": str(timeout)})
+    assert settings.longest_run == left
 
 
 @pytest.mark.parametrize("settings", [ApiSettings, ReporterSettings])

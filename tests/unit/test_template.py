@@ -10,7 +10,7 @@ import pytest
 from followups import lambda_settings
 from followups.api.routes import ROUTES
 from followups.domain import moves, retry
-from followups.lambda_settings import CLOCK_SKEW_S, TICK_S
+from followups.lambda_settings import CLOCK_SKEW_S, TICK_S, reserve
 from followups.usecases.world import Limits
 from tests.support import cfn
 
@@ -24,7 +24,10 @@ POLL = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
 
 def longest(value: Any) -> int:
     """Gives the greatest value that a number may take, written out or by parameter."""
-    return int(PARAMETERS[value["Ref"]]["MaxValue"] if isinstance(value, dict) else value)
+    if not isinstance(value, dict):
+        return int(value)
+    parameter = PARAMETERS[value["Ref"]]
+    return int(max(parameter["AllowedValues"]) if "AllowedValues" in parameter else parameter["MaxValue"])
 
 
 def source(function: str) -> dict[str, Any]:
@@ -50,9 +53,12 @@ def test_there_are_the_five_functions() -> None:
 # The inequalities of FAILURES.md §1
 
 
-@pytest.mark.parametrize("function", ["RunnerFunction", "ReporterFunction"])
-def test_message_stays_hidden_while_its_function_may_live(function: str) -> None:
-    assert 6 * longest(FUNCTIONS[function]["Timeout"]) <= queue_of(function)["VisibilityTimeout"]
+def test_message_stays_hidden_while_its_function_may_live() -> None:
+    assert 6 * longest(FUNCTIONS["ReporterFunction"]["Timeout"]) <= queue_of("ReporterFunction")["VisibilityTimeout"]
+    hidden = queue_of("RunnerFunction")["VisibilityTimeout"]
+    assert hidden == {"Fn::FindInMap": ["Hidden", FUNCTIONS["RunnerFunction"]["Timeout"], "Seconds"]}
+    seconds = {int(timeout): row["Seconds"] for timeout, row in cfn.template()["Mappings"]["Hidden"].items()}
+    assert seconds == {timeout: 6 * timeout for timeout in PARAMETERS["RunnerTimeout"]["AllowedValues"]}
 
 
 @pytest.mark.parametrize("function", ["RunnerFunction", "ReporterFunction"])
@@ -96,9 +102,9 @@ def test_runner_keeps_enough_back() -> None:
     environment = cfn.environment("RunnerFunction")
     assert int(environment["FOLLOWUPS_LEASE_MARGIN_SECONDS"]) >= 2 * CLOCK_SKEW_S
     assert Limits().lease_margin >= timedelta(seconds=2 * CLOCK_SKEW_S)
-    assert int(environment["FOLLOWUPS_RESERVE_SECONDS"]) < PARAMETERS["RunnerTimeout"]["MinValue"]
+    assert all(2 * reserve(timeout) < timeout for timeout in PARAMETERS["RunnerTimeout"]["AllowedValues"])
     assert environment["FOLLOWUPS_RUNNER_TIMEOUT"] == FUNCTIONS["RunnerFunction"]["Timeout"]
-    assert cfn.environment("ApiFunction")["FOLLOWUPS_RESERVE_SECONDS"] == environment["FOLLOWUPS_RESERVE_SECONDS"]
+    assert cfn.environment("ApiFunction")["FOLLOWUPS_RUNNER_TIMEOUT"] == environment["FOLLOWUPS_RUNNER_TIMEOUT"]
 
 
 # One clock, and nobody else
@@ -158,7 +164,7 @@ def test_the_runner_calls_what_is_tagged_or_listed_and_none_of_ours() -> None:
             "RunnerFunction",
             {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}
             | POLL
-            | {"sqs:SendMessage", "secretsmanager:GetSecretValue", "lambda:InvokeFunction"},
+            | {"sqs:SendMessage", "secretsmanager:GetSecretValue", "lambda:InvokeFunction", "s3:PutObject"},
         ),
         ("ReporterFunction", {"dynamodb:GetItem", "dynamodb:PutItem", "ses:SendEmail", "ses:SendRawEmail"} | POLL),
     ],
@@ -255,6 +261,8 @@ def test_settings_take_all_that_a_parameter_may_be(function: str, end: str) -> N
         "Sender": "followups@example.com",
         "ReportTo": "ops@example.com",
         "AllowedRecipients": "ops@example.com",
+        "MailEvents": "MailEvents-a1b2c3",
+        "Outputs": "followups-outputs-a1b2c3",
     }
     for name, parameter in PARAMETERS.items():
         if name not in given:
@@ -266,6 +274,7 @@ def test_settings_take_all_that_a_parameter_may_be(function: str, end: str) -> N
     for name, value in cfn.environment(function).items():
         if not name.startswith("FOLLOWUPS_"):
             continue
+        value = value["Fn::If"][1] if isinstance(value, dict) and "Fn::If" in value else value
         reference = value["Fn::Join"][1] if isinstance(value, dict) and "Fn::Join" in value else value
         target = (reference.get("Ref") or reference["Fn::GetAtt"][0]) if isinstance(reference, dict) else None
         environ[name] = given[target] if target else reference

@@ -90,14 +90,19 @@ RunsPerHour = Annotated[int, _Whole, _between(0, 100_000, "how many runs one own
 #: Two ticks at least, so that one lost tick costs nothing; SQS delays a message by 900 s at most.
 LookAhead = Annotated[int, _Whole, _between(2 * TICK_S, 900, "how many seconds before its time a follow-up is claimed")]
 SecretArn = Annotated[str, AfterValidator(_secret_arn), Field(description="the ARN of the secret that signs run tokens")]
-RunnerTimeout = Annotated[int, _Whole, _between(60, 900, "the runner's timeout in seconds")]
-Reserve = Annotated[int, _Whole, _between(5, 300, "how many seconds a runner keeps back for storing the result")]
+RunnerTimeout = Annotated[int, _Whole, _between(10, 900, "the runner's timeout in seconds")]
 LeaseMargin = Annotated[int, _Whole, _between(2 * CLOCK_SKEW_S, 600, "how many seconds a lease outlasts its runner")]
 TimeZone = Annotated[
     str, AfterValidator(_zone), Field(description="the IANA time zone for times that name none, like Europe/Berlin")
 ]
 Sender = Annotated[str, _Address, Field(description="the verified address of all reports, like followups@example.com")]
 ReportTo = Annotated[str, _Address, Field(description="the address for reports that name none, like ops@example.com")]
+ConfigurationSet = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="the SES configuration set that mails are sent with")
+]
+OutputBucket = Annotated[
+    str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", description="the bucket of whole outputs, by its name")
+]
 Recipients = Annotated[
     tuple[str, ...], BeforeValidator(_patterns), Field(description="a list like ops@example.com,*@team.example.com")
 ]
@@ -146,7 +151,6 @@ class ApiSettings(_Settings):
     allowed_recipients: Recipients
     allow_any_recipient: AnyRecipient
     runner_timeout: RunnerTimeout
-    reserve_seconds: Reserve
 
     @property
     def region(self) -> str:
@@ -156,12 +160,11 @@ class ApiSettings(_Settings):
     @property
     def longest_run(self) -> int:
         """The longest timeout in seconds that an agent may be registered with."""
-        return self.runner_timeout - self.reserve_seconds
+        return self.runner_timeout - reserve(self.runner_timeout)
 
     @model_validator(mode="after")
     def _together(self) -> Self:
         _check_any(self.allowed_recipients, self.allow_any_recipient)
-        _check_reserve(self.reserve_seconds, self.runner_timeout)
         return self
 
 
@@ -178,17 +181,12 @@ class RunnerSettings(_Settings):
     """For the function that runs the agents."""
 
     report_queue_url: ReportQueueUrl
+    output_bucket: OutputBucket
     global_cap: GlobalCap
     runs_per_hour: RunsPerHour
     token_secret_arn: SecretArn
     runner_timeout: RunnerTimeout
-    reserve_seconds: Reserve
     lease_margin_seconds: LeaseMargin
-
-    @model_validator(mode="after")
-    def _together(self) -> Self:
-        _check_reserve(self.reserve_seconds, self.runner_timeout)
-        return self
 
 
 class ReporterSettings(_Settings):
@@ -196,6 +194,7 @@ class ReporterSettings(_Settings):
 
     sender: Sender
     report_to: ReportTo
+    configuration_set: ConfigurationSet
     allowed_recipients: Recipients
     allow_any_recipient: AnyRecipient
 
@@ -216,6 +215,7 @@ class AuditorSettings(_Settings):
     runs_per_hour: RunsPerHour
     sender: Sender
     report_to: ReportTo
+    configuration_set: ConfigurationSet
 
 
 def signing_key(text: str) -> bytes:
@@ -236,9 +236,6 @@ def _check_any(patterns: tuple[str, ...], allow_any: str) -> None:
         )
 
 
-def _check_reserve(reserve: int, timeout: int) -> None:
-    if 2 * reserve > timeout:
-        raise ValueError(
-            f"{PREFIX}RESERVE_SECONDS is {reserve}, which is more than half of {PREFIX}RUNNER_TIMEOUT ({timeout}): "
-            "nothing is left for the agent"
-        )
+def reserve(runner_timeout: int) -> int:
+    """Gives the seconds that a runner of this timeout keeps back for storing the result: 15, or a quarter of it."""
+    return min(15, runner_timeout // 4)

@@ -55,19 +55,21 @@ def lambda_runner() -> Handler:
     """Gives the runner function's handler. Raises ConfigError."""
     from followups.adapters.agents.checklist import ChecklistAgent
     from followups.adapters.agents.lambda_ import LambdaAgent
+    from followups.adapters.s3 import S3Outputs
     from followups.handlers.queue import runner
-    from followups.lambda_settings import RunnerSettings
+    from followups.lambda_settings import RunnerSettings, reserve
 
     settings = RunnerSettings.load(config.environment())
     limits = Limits(
         global_cap=settings.global_cap,
         runs_per_hour=settings.runs_per_hour,
-        reserve=timedelta(seconds=settings.reserve_seconds),
+        reserve=timedelta(seconds=reserve(settings.runner_timeout)),
         lease_margin=timedelta(seconds=settings.lease_margin_seconds),
     )
     world = _aws_world(settings.table, settings.shards, _sqs(None, settings.report_queue_url), limits)
+    outputs = S3Outputs(_client("s3"), settings.output_bucket)
     targets: dict[str, AgentTarget] = {
-        "checklist": ChecklistAgent(SystemClock(), None), "lambda": LambdaAgent(waiting_client),
+        "checklist": ChecklistAgent(SystemClock(), None), "lambda": LambdaAgent(waiting_client, keep=outputs.keep),
     }  # fmt: skip
     telemetry = _telemetry("runner")
     return telemetry.around(runner(world, targets, _signing_keys(settings.token_secret_arn), log=telemetry.log))
@@ -81,7 +83,10 @@ def lambda_reporter() -> Handler:
 
     settings = ReporterSettings.load(config.environment())
     world = _aws_world(settings.table, settings.shards, NoQueue(), Limits())
-    mailer = SesMailer(_client("sesv2", attempts=1), sender=settings.sender, default_to=settings.report_to)
+    mailer = SesMailer(
+        _client("sesv2", attempts=1), sender=settings.sender, default_to=settings.report_to,
+        configuration_set=settings.configuration_set,
+    )  # fmt: skip
     telemetry = _telemetry("reporter")
     return telemetry.around(reporter(world, mailer, log=telemetry.log))
 
@@ -94,7 +99,10 @@ def lambda_auditor() -> Handler:
     from followups.lambda_settings import AuditorSettings
 
     settings = AuditorSettings.load(config.environment())
-    mailer = SesMailer(_client("sesv2", attempts=1), sender=settings.sender, default_to=settings.report_to)
+    mailer = SesMailer(
+        _client("sesv2", attempts=1), sender=settings.sender, default_to=settings.report_to,
+        configuration_set=settings.configuration_set,
+    )  # fmt: skip
     store, telemetry = DynamoDBStore(_client("dynamodb"), settings.table, shards=settings.shards), _telemetry("auditor")
     handler = auditor(
         store, mailer, SystemClock(), SystemChance(), global_cap=settings.global_cap, runs_per_hour=settings.runs_per_hour,

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from botocore.exceptions import (
@@ -14,7 +15,7 @@ from botocore.exceptions import (
     ParamValidationError,
 )
 
-from followups.domain.contract import AgentCall, Done, Pending, read_answer
+from followups.domain.contract import REPORT_LIMIT, AgentCall, Done, Pending, read_answer
 from followups.domain.errors import AgentUncertain
 from followups.domain.status import Outcome
 from followups.domain.text import first_line, plain
@@ -40,10 +41,12 @@ class LambdaAgent:
 
     `connect` gives a client of the service `lambda` that waits that many whole seconds for an answer and asks once: an
     agent that is asked twice has run twice. What is unknown after a broken line stays unknown until the lease ends.
+    `keep` takes a run's id and an output that is longer than a report may be, and gives where it lies, or None.
     """
 
-    def __init__(self, connect: Callable[[int], Any]) -> None:
+    def __init__(self, connect: Callable[[int], Any], *, keep: Callable[[str, str], str | None]) -> None:
         self._connect = connect
+        self._keep = keep
 
     def start(self, call: AgentCall) -> Done:
         """Runs the function to its end or the deadline. Raises AgentUncertain if it may have run, or may run on."""
@@ -59,7 +62,10 @@ class LambdaAgent:
             return _failed(f"The function could not be called: {error}")
         except BotoCoreError as error:
             raise AgentUncertain(f"no answer from {call.agent.target}: {error}") from error
-        return _done(returned.decode("utf-8", "replace"), answer.get("FunctionError"))
+        done = _done(returned.decode("utf-8", "replace"), answer.get("FunctionError"))
+        if len(returned) <= REPORT_LIMIT:
+            return done
+        return replace(done, output_ref=self._keep(call.run_id, returned.decode("utf-8", "replace")))
 
     def poll(self, call: AgentCall, handle: str) -> Done | Pending:
         """Is never needed: the function has ended when `start` returns."""
