@@ -44,7 +44,7 @@ def test_what_is_counted(word: str, facts: dict[str, Any], counted: dict[str, fl
 
 
 def test_a_line_for_each_word_and_the_metrics_at_the_end(lines: Any) -> None:
-    telemetry = Telemetry("runner", namespace="Followups/dev")
+    telemetry = Telemetry("probe", namespace="Followups/dev")
 
     def handler(_event: Any, _context: Any) -> dict[str, Any]:
         telemetry.log("handled", {"run_id": "run-1", "kind": "report", "result": "sent"})
@@ -54,7 +54,7 @@ def test_a_line_for_each_word_and_the_metrics_at_the_end(lines: Any) -> None:
     telemetry.around(handler)({}, LocalContext())
     handled, bug, metrics = lines()
     assert (handled["level"], handled["message"], handled["run_id"]) == ("INFO", "handled", "run-1")
-    assert (bug["level"], bug["service"]) == ("ERROR", "followups-runner")
+    assert (bug["level"], bug["service"]) == ("ERROR", "followups-probe")
     [directive] = metrics["_aws"]["CloudWatchMetrics"]
     assert directive["Namespace"] == "Followups/dev"
     assert {it["Name"] for it in directive["Metrics"]} == {"ReportsSent", "Bugs"}
@@ -62,7 +62,7 @@ def test_a_line_for_each_word_and_the_metrics_at_the_end(lines: Any) -> None:
 
 
 def test_a_handler_that_fails_still_counts(lines: Any) -> None:
-    telemetry = Telemetry("auditor", namespace="Followups/dev")
+    telemetry = Telemetry("probe-2", namespace="Followups/dev")
 
     def handler(_event: Any, _context: Any) -> dict[str, Any]:
         telemetry.log("mail_failed", {"error": "no"})
@@ -74,5 +74,5 @@ def test_a_handler_that_fails_still_counts(lines: Any) -> None:
 
 
 def test_nothing_is_counted_where_nothing_was_said(lines: Any) -> None:
-    Telemetry("api", namespace="Followups/dev").around(lambda _event, _context: {})({}, LocalContext())
+    Telemetry("probe-3", namespace="Followups/dev").around(lambda _event, _context: {})({}, LocalContext())
     assert lines() == []

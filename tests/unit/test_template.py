@@ -247,7 +247,8 @@ def test_stage_is_throttled_and_logs() -> None:
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_function_gets_the_variables_that_its_settings_read(function: str) -> None:
     given = {name for name in cfn.environment(function) if name.startswith("FOLLOWUPS_")}
-    assert given == set(SETTINGS[function].variables())
+    assert given == {*SETTINGS[function].variables(), "FOLLOWUPS_STORE"}
+    assert cfn.environment(function)["FOLLOWUPS_STORE"] == ""
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -272,7 +273,7 @@ def test_settings_take_all_that_a_parameter_may_be(function: str, end: str) -> N
             given[name] = str(parameter["Default"] if name == "AllowAnyRecipient" else value)
     environ = {}
     for name, value in cfn.environment(function).items():
-        if not name.startswith("FOLLOWUPS_"):
+        if not name.startswith("FOLLOWUPS_") or name == "FOLLOWUPS_STORE":
             continue
         value = value["Fn::If"][1] if isinstance(value, dict) and "Fn::If" in value else value
         reference = value["Fn::Join"][1] if isinstance(value, dict) and "Fn::Join" in value else value

@@ -4,11 +4,13 @@ import errno
 import os
 import re
 import secrets
+from email.message import EmailMessage
 from pathlib import Path
 
-from followups.adapters.mail import build_message
+from followups.adapters.mail import build_message, build_notice
 from followups.domain.entities import Run
 from followups.domain.errors import MailNotSent
+from followups.domain.findings import Notice
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -23,8 +25,17 @@ class OutboxMailer:
 
     def send(self, run: Run) -> str:
         """Gives the file's name in the folder. Raises MailNotSent."""
-        message = build_message(run, sender=self._sender, to=self._default_to)
         path = self._folder / file_name(run)
+        self._put(path, build_message(run, sender=self._sender, to=self._default_to), again=run.report_tries > 1)
+        return path.name
+
+    def tell(self, notice: Notice) -> str:
+        """Gives the file's name in the folder. Raises MailNotSent."""
+        path = self._folder / f"{notice.at:%Y-%m-%dT%H%MZ}-notice.eml"
+        self._put(path, build_notice(notice, sender=self._sender, to=self._default_to), again=False)
+        return path.name
+
+    def _put(self, path: Path, message: EmailMessage, *, again: bool) -> None:
         fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -36,14 +47,13 @@ class OutboxMailer:
                 fresh.replace(path)
             finally:
                 fresh.unlink(missing_ok=True)
-            if run.report_tries > 1:
+            if again:
                 # What an earlier try was killed over would lie there for ever.
                 for left in self._folder.glob(f".{path.name}.*.new"):
                     left.unlink(missing_ok=True)
         except OSError as error:
             why = "the disk is full" if error.errno in _FULL else str(error.strerror or error)
             raise MailNotSent(f"{self._folder} could not be written to: {why}") from error
-        return path.name
 
 
 def file_name(run: Run) -> str:

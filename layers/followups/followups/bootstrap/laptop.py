@@ -32,13 +32,19 @@ def laptop_user() -> str:
 
 def laptop_store(home: Path) -> Ledger:
     """Gives the laptop's store, made if there is none. Raises StoreCorrupt, StoreError."""
+    return store_at(home / "followups.db")
+
+
+def store_at(path: Path) -> Ledger:
+    """Gives the store in a file, made if there is none, and its folder too. Raises StoreCorrupt, StoreError."""
     from followups.adapters.sqlite import SQLiteStore
 
+    home = path.parent
     try:
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise StoreError(f"{home} cannot be made: {error.strerror}; set FOLLOWUPS_HOME to a folder of yours") from error
-    return SQLiteStore(home / "followups.db")
+    return SQLiteStore(path)
 
 
 def laptop_api(home: Path, settings: LaptopConfig, *, store: Store | None = None) -> Handler:
