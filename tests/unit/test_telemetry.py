@@ -1,6 +1,7 @@
 """What is logged, what of it is counted, and that nothing else gets out."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,7 +22,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> Iterator[Any]:
         ("swept", {}, {"LateSeconds": 0, "Waiting": 0}),
         (
             "swept", {"claimed": 3, "late_s": 61, "lease_over": 1, "given_up": 2, "waiting": 7},
-            {"LateSeconds": 61, "Waiting": 7, "Claimed": 3, "RunsUnknown": 1, "RunsFailed": 2},
+            {"LateSeconds": 61, "Waiting": 7, "Claimed": 3, "RunsUnknown": 1, "RunsFailed": 2, "RunsLost": 3},
         ),
         ("handled", {"kind": "start", "result": "stale"}, {}),
         (
@@ -29,18 +30,25 @@ def lines(capsys: pytest.CaptureFixture[str]) -> Iterator[Any]:
             {"RunsSucceeded": 1, "StartLateSeconds": 0.4},
         ),
         ("handled", {"kind": "start", "result": "finished", "outcome": "failed", "final": False}, {}),
-        ("handled", {"kind": "start", "result": "refused", "outcome": "failed", "final": True}, {"RunsFailed": 1}),
+        (
+            "handled", {"kind": "start", "result": "refused", "outcome": "failed", "final": True},
+            {"RunsFailed": 1, "RunsLost": 1},
+        ),
         ("handled", {"kind": "start", "result": "finished", "outcome": "cancelled", "final": True}, {}),
         ("handled", {"kind": "report", "result": "sent"}, {"ReportsSent": 1}),
         ("handled", {"kind": "report", "result": "gave_up"}, {"ReportsFailed": 1}),
         ("handled", {"kind": "report", "result": "again"}, {}),
         ("audited", {"broken": 2}, {"BrokenPromises": 2}),
-        ("bug", {}, {"Bugs": 1}),
+        ("bug", {}, {"Bugs": 1, "Trouble": 1}),
+        ("swept", {"poisoned": 2}, {"LateSeconds": 0, "Waiting": 0, "Poisoned": 2, "Trouble": 2}),
         ("finding", {}, {}),
     ],
 )  # fmt: skip
 def test_what_is_counted(word: str, facts: dict[str, Any], counted: dict[str, float]) -> None:
-    assert {name: value for name, _, value in metrics_of(word, facts)} == counted
+    found: Counter[str] = Counter()
+    for name, _, value in metrics_of(word, facts):
+        found[name] += value  # type: ignore[assignment]
+    assert found == counted
 
 
 def test_a_line_for_each_word_and_the_metrics_at_the_end(lines: Any) -> None:
@@ -57,7 +65,7 @@ def test_a_line_for_each_word_and_the_metrics_at_the_end(lines: Any) -> None:
     assert (bug["level"], bug["service"]) == ("ERROR", "followups-probe")
     [directive] = metrics["_aws"]["CloudWatchMetrics"]
     assert directive["Namespace"] == "Followups/dev"
-    assert {it["Name"] for it in directive["Metrics"]} == {"ReportsSent", "Bugs"}
+    assert {it["Name"] for it in directive["Metrics"]} == {"ReportsSent", "Bugs", "Trouble"}
     assert (metrics["ReportsSent"], metrics["service"]) == ([1.0], "followups")
 
 

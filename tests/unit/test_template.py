@@ -79,7 +79,9 @@ def test_two_more_runners_than_the_cap_whatever_the_cap() -> None:
     assert concurrency == {"Fn::FindInMap": ["Runners", {"Ref": "GlobalCap"}, "AtOnce"]}
     runners = {int(cap): row["AtOnce"] for cap, row in cfn.template()["Mappings"]["Runners"].items()}
     assert runners == {cap: cap + 2 for cap in PARAMETERS["GlobalCap"]["AllowedValues"]}
-    assert PARAMETERS["ReporterConcurrency"]["MinValue"] >= 2  # what Lambda takes
+    reporters = {int(number): row["AtOnce"] for number, row in cfn.template()["Mappings"]["Reporters"].items()}
+    assert reporters == {number: number for number in PARAMETERS["ReporterConcurrency"]["AllowedValues"]}
+    assert min(reporters) >= 2  # what Lambda takes
 
 
 def test_burst_is_twice_the_rate() -> None:

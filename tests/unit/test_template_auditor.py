@@ -48,19 +48,11 @@ def test_what_it_finds_is_counted_and_alarmed() -> None:
 
 
 def test_its_silence_is_alarmed() -> None:
+    """Each audit that comes to its end counts its broken promises, also none."""
     alarm = ALARMS["NoAuditAlarm"]
-    ended, *parts = alarm["Metrics"]
-    assert ended["Expression"] == "FILL(invocations, 0) - FILL(errors, 0)"
-    assert {it["Id"]: it["MetricStat"]["Metric"]["MetricName"] for it in parts} == {
-        "invocations": "Invocations",
-        "errors": "Errors",
-    }
-    assert all(it["MetricStat"]["Stat"] == "Sum" and not it["ReturnData"] for it in parts)
-    assert (alarm["Threshold"], alarm["ComparisonOperator"], alarm["TreatMissingData"]) == (
-        1,
-        "LessThanThreshold",
-        "breaching",
-    )
+    assert [name for name, _, _ in metrics_of("audited", {"broken": 0})] == [alarm["MetricName"]]
+    assert (alarm["Statistic"], alarm["Threshold"], alarm["ComparisonOperator"]) == ("SampleCount", 1, "LessThanThreshold")
+    assert (alarm["EvaluationPeriods"] * alarm["Period"], alarm["TreatMissingData"]) == (3 * 3600, "breaching")
 
 
 def test_a_run_s_longest_time_is_within_what_the_audit_takes_for_endless() -> None:

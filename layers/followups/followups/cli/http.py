@@ -5,6 +5,7 @@ import json
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
 
 from followups.cli.client import Reply, Unreachable, lower
 from followups.domain.errors import Invalid
@@ -47,8 +48,9 @@ class Http:
                 )
         if self._sign is not None:
             headers = self._sign(method, self._url + target, headers, body)
+        url, headers = _to_loopback(self._url + target, headers)
         # The scheme is https, or http to the loopback: config lets nothing else through.
-        request = urllib.request.Request(self._url + target, data=body, headers=headers, method=method)  # noqa: S310
+        request = urllib.request.Request(url, data=body, headers=headers, method=method)  # noqa: S310
         try:
             with self._opener.open(request, timeout=self._timeout_s) as response:
                 status, answered, raw = response.status, dict(response.headers), response.read()
@@ -76,6 +78,15 @@ class Http:
 
     def _unreachable(self, error: Exception) -> Unreachable:
         return Unreachable(f"{self._url} did not answer ({getattr(error, 'reason', error)})")
+
+
+def _to_loopback(url: str, headers: dict[str, str]) -> tuple[str, dict[str, str]]:
+    """Gives the request to a name under localhost as one to the loopback: not every resolver knows them (RFC 6761 §6.3)."""
+    parts = urlsplit(url)
+    if parts.scheme != "http" or not (parts.hostname or "").endswith(".localhost"):
+        return url, headers
+    port = "" if parts.port is None else f":{parts.port}"
+    return urlunsplit(parts._replace(netloc=f"127.0.0.1{port}")), {**headers, "Host": parts.netloc}
 
 
 def _object(raw: bytes) -> dict[str, Any] | None:

@@ -24,7 +24,9 @@ _ENDED = {
     "unknown": "RunsUnknown",
 }  # fmt: skip
 _REPORTED = {"sent": "ReportsSent", "refused": "ReportsFailed", "gave_up": "ReportsFailed"}
-_TROUBLE = {"bug": "Bugs", "bad_message": "BadMessages", "store_error": "StoreErrors", "mail_failed": "ReportsFailed"}
+#: Ended otherwise than an agent's owner hopes for: an alarm hangs on their sum.
+_LOST = frozenset({"RunsFailed", "RunsTimedOut", "RunsUnknown"})
+_TROUBLE = {"bug": "Bugs", "bad_message": "BadMessages", "store_error": "StoreErrors"}
 
 
 class Telemetry:
@@ -59,6 +61,9 @@ def metrics_of(word: str, facts: Facts) -> Iterator[Metric]:
     """Gives the metrics that a logged word is counted in: name, unit, value."""
     if word in _TROUBLE:
         yield _TROUBLE[word], MetricUnit.Count, 1
+        yield "Trouble", MetricUnit.Count, 1
+    elif word == "mail_failed":
+        yield "ReportsFailed", MetricUnit.Count, 1
     elif count := _COUNTED.get(word):
         yield from count(facts)
 
@@ -69,7 +74,9 @@ def _swept(facts: Facts) -> Iterator[Metric]:
     yield "Waiting", MetricUnit.Count, facts.get("waiting", 0)
     for fact, name in _SWEPT.items():
         if facts.get(fact):
-            yield name, MetricUnit.Count, facts[fact]
+            yield from _counted(name, facts[fact])
+    if facts.get("poisoned"):
+        yield "Trouble", MetricUnit.Count, facts["poisoned"]
 
 
 def _handled(facts: Facts) -> Iterator[Metric]:
@@ -79,9 +86,15 @@ def _handled(facts: Facts) -> Iterator[Metric]:
         return
     # An attempt that is tried again is no failure yet.
     if (name := _ENDED.get(facts.get("outcome", ""))) and facts.get("final"):
-        yield name, MetricUnit.Count, 1
+        yield from _counted(name, 1)
     if "late_s" in facts:
         yield "StartLateSeconds", MetricUnit.Seconds, facts["late_s"]
+
+
+def _counted(name: str, count: float) -> Iterator[Metric]:
+    yield name, MetricUnit.Count, count
+    if name in _LOST:
+        yield "RunsLost", MetricUnit.Count, count
 
 
 def _audited(facts: Facts) -> Iterator[Metric]:
