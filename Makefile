@@ -78,8 +78,10 @@ clean: ## remove all that was made here, also the environments
 	@touch $@
 
 # Tools whose own requirements do not go together with ours, nor with each other's.
+# Under the functions' own Python where there is one: it runs them when the template is deployed on it.
 .tools/ministack/.done: tools/requirements-ministack.txt tools/venv.sh
-	@PYTHON="$(PYTHON)" sh tools/venv.sh .tools/ministack tools/requirements-ministack.txt
+	@PYTHON="$$(sh tools/find-python.sh 3.13 2>/dev/null || echo $(PYTHON))" \
+		sh tools/venv.sh .tools/ministack tools/requirements-ministack.txt
 	@touch $@
 
 .tools/sam/.done: tools/requirements-sam.txt tools/venv.sh

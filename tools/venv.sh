@@ -1,12 +1,14 @@
 #!/bin/sh
 # Installs pinned requirements into a virtual environment, which it makes if need be, and says so in one line:
-# tools/venv.sh FOLDER REQUIREMENTS [editable]. With "editable" the package of this repository is installed as well.
+# tools/venv.sh FOLDER REQUIREMENTS [editable]. One of another Python than PYTHON names is made anew. With "editable" the package of this repository is installed as well.
 # pip's talk is shown only if it fails.
 set -eu
 folder=$1 requirements=$2 editable=${3:-}
 echo "Installing $requirements into $folder ..."
-if ! "$folder/bin/python" -c "import pip, sys; sys.exit(sys.version_info < (3, 11))" >/dev/null 2>&1; then
-    python=$(sh tools/find-python.sh)
+python=$(sh tools/find-python.sh)
+version='import sys; print("%d.%d" % sys.version_info[:2])'
+if ! "$folder/bin/python" -c "import pip, sys; sys.exit(sys.version_info < (3, 11))" >/dev/null 2>&1 ||
+    { [ -n "${PYTHON:-}" ] && [ "$("$folder/bin/python" -c "$version")" != "$("$python" -c "$version")" ]; }; then
     rm -rf "$folder"
     "$python" -m venv "$folder"
 fi
