@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs pinned requirements into a virtual environment, which it makes if need be, and says so in one line:
-# tools/venv.sh FOLDER REQUIREMENTS [editable]. One of another Python than PYTHON names is made anew. With "editable" the package of this repository is installed as well.
-# pip's talk is shown only if it fails.
+# tools/venv.sh FOLDER REQUIREMENTS [editable]. One of another Python than PYTHON names is made anew. With "editable" the
+# package of this repository is installed as well. pip's talk is shown only if it fails.
 set -eu
 folder=$1 requirements=$2 editable=${3:-}
 echo "Installing $requirements into $folder ..."
