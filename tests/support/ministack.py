@@ -21,16 +21,17 @@ _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @contextmanager
-def ministack(folder: Path) -> Iterator[str]:
-    """Gives the URL of a server that is ready. Its log and what else it writes lie in `folder`; it ends with the test."""
+def ministack(folder: Path, **more: str) -> Iterator[str]:
+    """Gives the URL of a server that is ready. Its log and what else it writes lie in `folder`; it ends with the test.
+    `more` is set in its environment."""
     if not PYTHON.exists():
         raise FileNotFoundError(f"{PYTHON} is not there; `make .tools/ministack/.done` makes it")
     for _ in range(_STARTS):
         port = _free_port()
         with (folder / f"ministack-{port}.log").open("wb") as log:
             process = subprocess.Popen(
-                [PYTHON, "-m", "ministack"], cwd=folder, env=_environ(folder, port), stdin=subprocess.DEVNULL, stdout=log,
-                stderr=subprocess.STDOUT,
+                [PYTHON, "-m", "ministack"], cwd=folder, env=_environ(folder, port) | more, stdin=subprocess.DEVNULL,
+                stdout=log, stderr=subprocess.STDOUT,
                 preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - no threads yet
             )  # fmt: skip
             try:
