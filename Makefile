@@ -4,10 +4,12 @@
 # Nothing is installed outside this folder.
 
 .POSIX:
-.PHONY: help setup demo simulate mutants soak overload fuzz test races test-api check bench build clean
+.PHONY: help setup demo simulate mutants soak overload fuzz test races test-api check bench build deploy clean
 
 PYTHON =
 ARGS =
+ENV = dev
+PARAMETERS =
 SEEDS = 500
 MINUTES = 5
 COUNT = 50000
@@ -17,7 +19,7 @@ SAM = AWS_DEFAULT_REGION=eu-central-1 SAM_CLI_TELEMETRY=0 .tools/sam/bin/sam
 RUN = layers/followups/requirements.txt requirements.txt pyproject.toml tools/venv.sh
 
 help: ## list what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
 setup: .venv/.done .tools/ministack/.done .tools/sam/.done .tools/schemathesis/.done ## install all that the other targets need
 
@@ -63,6 +65,11 @@ bench: .venv/.done ## time the commands that somebody waits for, as JSON
 
 build: .tools/sam/.done ## build the functions and their layer into .aws-sam; needs Python 3.13
 	@PYTHON="$(PYTHON)" SAM="$(SAM)" sh tools/build.sh $(ARGS)
+
+deploy: .tools/sam/.done ## deploy what was built: ENV=dev or prod; the first time PARAMETERS="Sender=… ReportTo=… AllowedRecipients=…"
+	@test -f .aws-sam/build/template.yaml || { echo "Nothing is built: make build first" >&2; exit 1; }
+	@SAM_CLI_TELEMETRY=0 .tools/sam/bin/sam deploy --config-env $(ENV) \
+		$(if $(PARAMETERS),--parameter-overrides $(PARAMETERS)) $(ARGS)
 
 clean: ## remove all that was made here, also the environments
 	@rm -rf .venv .tools .demo .aws-sam build .mypy_cache .pytest_cache .ruff_cache .hypothesis

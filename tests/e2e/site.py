@@ -1,7 +1,5 @@
 """An AWS of its own for a test: ministack on the loopback, with the real template built and deployed on it by SAM."""
 
-import email
-import email.policy
 import io
 import json
 import os
@@ -12,7 +10,6 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from email.message import EmailMessage
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -44,6 +41,16 @@ def build() -> None:
 
 def _sam() -> str:
     return str(ROOT / ".tools/sam/bin/sam")
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """A mail as SES has it."""
+
+    to: list[str]
+    subject: str
+    text: str
+    html: str
 
 
 @dataclass
@@ -107,12 +114,14 @@ class Site:
         )  # fmt: skip
         return str(made["FunctionArn"])
 
-    def mails(self) -> list[EmailMessage]:
+    def mails(self) -> list[Mail]:
         """Gives the mails that SES has accepted."""
         with _DIRECT.open(f"{self.url}/_ministack/ses/messages") as answer:
             sent = json.loads(answer.read())["messages"]
         return [
-            email.message_from_string(it["RawMessage"], policy=email.policy.default) for it in sent if it.get("RawMessage")
+            Mail(it["To"], it["Subject"], it["BodyText"] or "", it["BodyHtml"] or "")
+            for them in sent.values()
+            for it in them
         ]
 
 
