@@ -160,7 +160,8 @@ def test_the_runner_calls_what_is_tagged_or_listed_and_none_of_ours() -> None:
         ),
         (
             "SweeperFunction",
-            {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query", "sqs:SendMessage"},
+            {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:ConditionCheckItem"}
+            | {"dynamodb:Query", "sqs:SendMessage"},
         ),
         (
             "RunnerFunction",
