@@ -25,7 +25,7 @@ from followups.usecases.sweep import sweep
 from tests.overload.figures import Repeat, end_with_parent, now_mb, peak_mb, say, spread
 from tests.overload.worker import SECRET, SWEEPER_S, Context, Site
 from tests.support import bulk
-from tests.support.cfn import ROOT, resources, table_definition, template
+from tests.support.cfn import ROOT, plain, resources, table_definition, template
 from tests.support.ministack import ministack
 
 OWNER = "ada"
@@ -61,7 +61,7 @@ def _site(url: str, cap: int) -> Site:
     sqs, made = site.client("sqs"), {}
     for name in ("StartQueue", "ReportQueue"):
         properties = resources("AWS::SQS::Queue")[name]
-        asked = {key: str(properties[key]) for key in ("VisibilityTimeout", "MessageRetentionPeriod")}
+        asked = {key: str(plain(properties[key])) for key in ("VisibilityTimeout", "MessageRetentionPeriod")}
         made[name] = sqs.create_queue(QueueName=name, Attributes=asked)["QueueUrl"]
     return Site(
         url=url, table=site.table, shards=shards, start_queue=made["StartQueue"], report_queue=made["ReportQueue"], cap=cap

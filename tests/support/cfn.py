@@ -42,6 +42,17 @@ def resources(type_: str) -> dict[str, dict[str, Any]]:
     return {name: it.get("Properties", {}) for name, it in found if it["Type"] == type_}
 
 
+def plain(value: Any) -> Any:
+    """Gives a property's value as the parameters' defaults make it: a parameter, or what a mapping has for one."""
+    match value:
+        case {"Ref": name}:
+            return template()["Parameters"][name]["Default"]
+        case {"Fn::FindInMap": [name, key, field]}:
+            return template()["Mappings"][name][str(plain(key))][field]
+        case _:
+            return value
+
+
 def table_definition(name: str) -> dict[str, Any]:
     """Gives the arguments of boto3's `create_table` for the template's table, under another name."""
     properties = resources("AWS::DynamoDB::Table")["Table"]
