@@ -10,7 +10,7 @@ from tests.support.laptop import Laptop
 from tests.support.world import Bench
 
 # The same examples each time, and no clock: a slow machine must not fail a test, nor a lucky one pass it.
-settings.register_profile("followups", derandomize=True, deadline=None, max_examples=40)
+settings.register_profile("followups", derandomize=True, deadline=None, max_examples=30)
 # FUZZ_EXAMPLES asks for as many, other ones each time; a failure prints how to have it again.
 settings.register_profile("fuzz", max_examples=max(1, EXAMPLES), deadline=None, print_blob=True)
 settings.load_profile("fuzz" if EXAMPLES else "followups")

@@ -24,7 +24,7 @@ def fill(bed: Bed, line: list[FollowUp]) -> None:
 
 
 # `make races` runs all rounds, in parts that go side by side.
-@pytest.mark.parametrize("rounds", [12, *(pytest.param(n, marks=pytest.mark.slow) for n in (47, 47, 47, 47))])
+@pytest.mark.parametrize("rounds", [8, *(pytest.param(n, marks=pytest.mark.slow) for n in (47, 47, 47, 47))])
 def test_one_of_many_claims_a_follow_up(server_bed: Bed, rounds: int) -> None:
     line = [follow_up(due_at=later(seconds=n)) for n in range(rounds)]
     fill(server_bed, line)

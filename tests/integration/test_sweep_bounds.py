@@ -78,7 +78,7 @@ def test_a_long_line_hides_no_other_agent_and_no_report(make: Make) -> None:
 def test_up_to_a_number_they_are_claimed_as_they_come_and_those_beyond_stand_in_line(make: Make) -> None:
     bench = make(claims_at_once=5, global_cap=1)
     line = due(bench, 9)
-    assert bench.sweep() == {"claimed": 7, "waiting": 1}
+    assert bench.sweep() == {"claimed": 7, "waiting": 1, "late_s": 8}
     assert claimed(bench, line) == [0, 1, 2, 3, 4, 5, 6]
     assert len(bench.queue.take("start")) == 7
 
