@@ -9,7 +9,7 @@ from followups.adapters.operator import Operator
 from followups.cli.client import Problem, Unreachable
 from followups.cli.operate import stack_of
 from followups.cli.shell import Session, until
-from followups.domain.checkup import Check
+from followups.domain.checkup import Check, kill_switch
 from followups.domain.errors import AwsError, ConfigError, NoAccess
 
 #: A tick each minute: after this many without one something is wrong.
@@ -44,8 +44,7 @@ def _api(session: Session, _operator: Operator) -> Iterator[Check]:
         yield Check(name="api", ok=False, says=f"answers in {ms} ms, but not to you: {refused}", mend=_ACCESS)
         return
     yield Check(name="api", ok=True, says=f"answers in {ms} ms")
-    says = f"on since {control['changed_at']}: {control['reason'] or 'no reason given'}" if control["stopped"] else "off"
-    yield Check(name="kill switch", ok=None if control["stopped"] else True, says=says, mend="followups resume --all")
+    yield kill_switch(control)
 
 
 def _tick(_session: Session, operator: Operator) -> Iterator[Check]:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from followups import bootstrap
 from followups.adapters.local import SystemClock
 from followups.cli.shell import Session, until
-from followups.domain.checkup import Check
+from followups.domain.checkup import Check, kill_switch
 from followups.domain.entities import FollowUp, Run, Unreadable
 from followups.domain.errors import MailError, StoreError
 from followups.domain.findings import counted
@@ -31,8 +31,7 @@ def checks(session: Session) -> Iterator[Check]:
         return
     yield Check(name="store", ok=True, says=f"{home / 'followups.db'} can be read")
     control = session.client.call("GET", "/v1/control").body
-    says = f"on since {control['changed_at']}: {control['reason'] or 'no reason given'}" if control["stopped"] else "off"
-    yield Check(name="kill switch", ok=None if control["stopped"] else True, says=says, mend="followups resume --all")
+    yield kill_switch(control)
     yield _due(late, stopped=control["stopped"])
     yield from _agents(session)
     yield _mail(session)

@@ -28,7 +28,7 @@ def login_(session: Session, stack: str, region: str | None, profile: str | None
     who, url = stack_.caller(), stack_.output("ApiUrl").rstrip("/")
     it = Installation(api_url=url, stack=stack, region=region or bootstrap.region_of(profile), profile=profile)
     installation.write(session.environment.home, it)
-    session.__dict__["installation"] = it  # what is asked from here on is asked there
+    session.installation = it  # what is asked from here on is asked there
     trouble = _trouble(session)
     document = {"stack": stack, "region": it.region, "api_url": url, "caller": who, "trouble": trouble}
     session.show(document, lambda: f"Logged in.\n{facts([(name, text) for name, text in document.items() if text])}")
