@@ -1,4 +1,4 @@
-"""docs/iam.md says of each action of each role which code needs it: no more, no less, and the code is there."""
+"""Who may do what: no role more than it needs, and docs/iam.md says of each action which code needs it."""
 
 import re
 
@@ -14,6 +14,8 @@ ROWS = [
 ]
 #: What Lambda does in the name of every function.
 RUNTIME = {"logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+POLL = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
+FUNCTIONS = cfn.resources("AWS::Serverless::Function")
 PACKAGE = cfn.ROOT / "layers/followups/followups"
 
 
@@ -30,3 +32,55 @@ def test_the_code_that_needs_it_is_there(code: str) -> None:
     assert names
     for name in names:
         assert re.search(rf"def {name}\(|case {name}\(", text), f"{path} has no {name}"
+
+
+@pytest.mark.parametrize(
+    ("function", "own"),
+    [
+        (
+            "ApiFunction",
+            {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:Query"}
+            | {"dynamodb:ConditionCheckItem", "sqs:SendMessage", "secretsmanager:GetSecretValue"},
+        ),
+        (
+            "SweeperFunction",
+            {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:ConditionCheckItem"}
+            | {"dynamodb:Query", "sqs:SendMessage"},
+        ),
+        (
+            "RunnerFunction",
+            {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}
+            | POLL
+            | {"sqs:SendMessage", "secretsmanager:GetSecretValue", "lambda:InvokeFunction", "s3:PutObject"},
+        ),
+        ("ReporterFunction", {"dynamodb:GetItem", "dynamodb:PutItem", "ses:SendEmail", "ses:SendRawEmail"} | POLL),
+    ],
+)
+def test_role_may_do_this_and_no_more(function: str, own: set[str]) -> None:
+    assert FUNCTIONS[function]["Role"] == {"Fn::GetAtt": [f"{function.removesuffix('Function')}Role", "Arn"]}
+    assert cfn.actions(function) == RUNTIME | own
+
+
+def test_wildcards_are_explained() -> None:
+    for function in FUNCTIONS:
+        for statement in cfn.statements(function):
+            assert all("*" not in action for action in statement["Action"]), statement
+            assert statement["Resource"] != "*" or statement.get("Sid") == "Traces", statement
+
+
+def test_mail_goes_from_the_sender_to_those_who_may_receive() -> None:
+    (mail,) = [it for it in cfn.statements("ReporterFunction") if "ses:SendEmail" in it["Action"]]
+    assert mail["Condition"] == {
+        "StringEquals": {"ses:FromAddress": {"Ref": "Sender"}},
+        "ForAllValues:StringLike": {"ses:Recipients": {"Ref": "AllowedRecipients"}},
+        "Null": {"ses:Recipients": "false"},
+    }
+    for must_be_said in ("Sender", "ReportTo", "AllowedRecipients"):
+        assert "Default" not in cfn.template()["Parameters"][must_be_said]
+
+
+def test_secret_is_long_and_in_no_environment() -> None:
+    (secret,) = cfn.resources("AWS::SecretsManager::Secret").values()
+    assert secret["GenerateSecretString"]["PasswordLength"] >= 48
+    for function in FUNCTIONS:
+        assert "resolve:secretsmanager" not in str(cfn.environment(function))

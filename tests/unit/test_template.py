@@ -18,8 +18,6 @@ NAMES = ("Api", "Sweeper", "Runner", "Reporter", "Auditor")
 SETTINGS = {f"{name}Function": getattr(lambda_settings, f"{name}Settings") for name in NAMES}
 FUNCTIONS = cfn.resources("AWS::Serverless::Function")
 PARAMETERS = cfn.template()["Parameters"]
-LOG = {"logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments", "xray:PutTelemetryRecords"}
-POLL = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
 
 
 def longest(value: Any) -> int:
@@ -145,61 +143,6 @@ def test_the_runner_calls_what_is_tagged_or_listed_and_none_of_ours() -> None:
     for function in set(FUNCTIONS) - {"RunnerFunction"}:
         assert {"Fn::GetAtt": [function, "Arn"]} in never["Resource"]
         assert {"Fn::Sub": f"${{{function}.Arn}}:*"} in never["Resource"]
-
-
-# Who may do what
-
-
-@pytest.mark.parametrize(
-    ("function", "own"),
-    [
-        (
-            "ApiFunction",
-            {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:Query"}
-            | {"dynamodb:ConditionCheckItem", "sqs:SendMessage", "secretsmanager:GetSecretValue"},
-        ),
-        (
-            "SweeperFunction",
-            {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:ConditionCheckItem"}
-            | {"dynamodb:Query", "sqs:SendMessage"},
-        ),
-        (
-            "RunnerFunction",
-            {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}
-            | POLL
-            | {"sqs:SendMessage", "secretsmanager:GetSecretValue", "lambda:InvokeFunction", "s3:PutObject"},
-        ),
-        ("ReporterFunction", {"dynamodb:GetItem", "dynamodb:PutItem", "ses:SendEmail", "ses:SendRawEmail"} | POLL),
-    ],
-)
-def test_role_may_do_this_and_no_more(function: str, own: set[str]) -> None:
-    assert FUNCTIONS[function]["Role"] == {"Fn::GetAtt": [f"{function.removesuffix('Function')}Role", "Arn"]}
-    assert cfn.actions(function) == LOG | own
-
-
-def test_wildcards_are_explained() -> None:
-    for function in FUNCTIONS:
-        for statement in cfn.statements(function):
-            assert all("*" not in action for action in statement["Action"]), statement
-            assert statement["Resource"] != "*" or statement.get("Sid") == "Traces", statement
-
-
-def test_mail_goes_from_the_sender_to_those_who_may_receive() -> None:
-    (mail,) = [it for it in cfn.statements("ReporterFunction") if "ses:SendEmail" in it["Action"]]
-    assert mail["Condition"] == {
-        "StringEquals": {"ses:FromAddress": {"Ref": "Sender"}},
-        "ForAllValues:StringLike": {"ses:Recipients": {"Ref": "AllowedRecipients"}},
-        "Null": {"ses:Recipients": "false"},
-    }
-    for must_be_said in ("Sender", "ReportTo", "AllowedRecipients"):
-        assert "Default" not in PARAMETERS[must_be_said]
-
-
-def test_secret_is_long_and_in_no_environment() -> None:
-    (secret,) = cfn.resources("AWS::SecretsManager::Secret").values()
-    assert secret["GenerateSecretString"]["PasswordLength"] >= 48
-    for function in FUNCTIONS:
-        assert "resolve:secretsmanager" not in str(cfn.environment(function))
 
 
 # The API
