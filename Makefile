@@ -4,7 +4,7 @@
 # Nothing is installed outside this folder.
 
 .POSIX:
-.PHONY: help setup demo simulate mutants soak overload fuzz test races test-api check bench build deploy clean
+.PHONY: help setup demo simulate mutants soak overload fuzz test races test-api e2e check bench build deploy clean
 
 PYTHON =
 ARGS =
@@ -14,6 +14,7 @@ SEEDS = 500
 MINUTES = 5
 COUNT = 50000
 FUZZ_EXAMPLES = 1000
+MACHINE = $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)
 # cfn-lint checks a template against one region, and SAM tells nobody about it.
 SAM = AWS_DEFAULT_REGION=eu-central-1 SAM_CLI_TELEMETRY=0 .tools/sam/bin/sam
 RUN = layers/followups/requirements.txt requirements.txt pyproject.toml tools/venv.sh
@@ -21,7 +22,8 @@ RUN = layers/followups/requirements.txt requirements.txt pyproject.toml tools/ve
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
-setup: .venv/.done .tools/ministack/.done .tools/sam/.done .tools/schemathesis/.done ## install all that the other targets need
+setup: .venv/.done .tools/ministack/.done .tools/sam/.done .tools/schemathesis/.done .tools/rie/.done \
+	.tools/bandit/.done .tools/checkov/.done ## install all that the other targets need
 
 demo: .venv/.ready ## see it work, in a folder of its own (.demo)
 	@FOLLOWUPS_HOME=.demo .venv/bin/followups demo $(ARGS)
@@ -31,11 +33,13 @@ demo: .venv/.ready ## see it work, in a folder of its own (.demo)
 test: .venv/.done .tools/ministack/.done ## run the tests; ARGS="-k sweep" picks some
 	@PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxprocesses 9 --dist worksteal $(ARGS)
 
-check: .venv/.done .tools/sam/.done ## lint, format, types and the template
+check: .venv/.done .tools/sam/.done .tools/bandit/.done .tools/checkov/.done ## lint, format, types, the template, and what is insecure
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
+	@.tools/bandit/bin/bandit -q -r layers functions tools -c pyproject.toml
 	@$(SAM) validate --lint
+	@.tools/checkov/bin/checkov -f template.yaml --config-file tools/checkov.yaml
 
 races: .venv/.done .tools/ministack/.done ## let 32 claim the same at once, in 200 rounds, on SQLite and ministack
 	@PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest tests/integration/test_store_races.py tests/integration/test_cli_flow.py \
@@ -43,6 +47,11 @@ races: .venv/.done .tools/ministack/.done ## let 32 claim the same at once, in 2
 
 test-api: .venv/.done .tools/schemathesis/.done ## ask the API all that its OpenAPI document says; SEED=2, EXAMPLES=60
 	@SEED="$(SEED)" EXAMPLES="$(EXAMPLES)" .venv/bin/python -m tests.api.run
+
+# Built beside what `make build` makes, which is for AWS. The stacks wait more than they compute, so they run side by side.
+e2e: .venv/.done .tools/ministack/.done .tools/sam/.done .tools/rie/.done ## deploy the real template on ministack, and use it; needs Python 3.13
+	@BUILT=.aws-sam/e2e PYTHON="$(PYTHON)" SAM="$(SAM)" sh tools/build.sh --cached --parameter-overrides Arch=$(MACHINE)
+	@PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest tests/e2e -m slow -n 3 --dist loadfile $(ARGS)
 
 simulate: .venv/.done ## simulate the product under faults: SEEDS=10000; ARGS="--seed 7" replays one
 	@.venv/bin/python -m tests.simulation --seeds $(SEEDS) $(ARGS)
@@ -93,6 +102,19 @@ clean: ## remove all that was made here, also the environments
 
 .tools/sam/.done: tools/requirements-sam.txt tools/venv.sh
 	@PYTHON="$(PYTHON)" sh tools/venv.sh .tools/sam tools/requirements-sam.txt
+	@touch $@
+
+.tools/bandit/.done: tools/requirements-bandit.txt tools/venv.sh
+	@PYTHON="$(PYTHON)" sh tools/venv.sh .tools/bandit tools/requirements-bandit.txt
+	@touch $@
+
+.tools/checkov/.done: tools/requirements-checkov.txt tools/venv.sh
+	@PYTHON="$(PYTHON)" sh tools/venv.sh .tools/checkov tools/requirements-checkov.txt
+	@touch $@
+
+# Under the functions' own Python: it runs them.
+.tools/rie/.done: tools/requirements-rie.txt tools/venv.sh
+	@PYTHON="$$(sh tools/find-python.sh 3.13)" sh tools/venv.sh .tools/rie tools/requirements-rie.txt
 	@touch $@
 
 .tools/schemathesis/.done: tools/requirements-schemathesis.txt tools/venv.sh

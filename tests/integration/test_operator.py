@@ -142,7 +142,14 @@ def test_an_installation_that_lets_nobody_in_yet_is_told(laptop: Laptop, stack: 
     api.status, api.content = 403, b'{"message": "Forbidden"}'
     done = laptop.here("login", "--stack", stack.name, "--region", REGION, **stack.environ)
     assert done.returncode == 0
-    assert "does not let you in yet (403: Forbidden)" in done.stderr
+    assert "gives no good answer yet (403: Forbidden)" in done.stderr
+
+
+def test_an_installation_that_does_not_answer_yet_is_remembered_and_told(laptop: Laptop, stack: Stack, api: Api) -> None:
+    api.status, api.content = 200, b"<html>Please log in</html>"
+    done = laptop.here("login", "--stack", stack.name, "--region", REGION, **stack.environ)
+    assert (done.returncode, "gives no good answer yet" in done.stderr) == (0, True), done.stderr
+    assert (laptop.home / installation.FILE).exists()
 
 
 @pytest.mark.parametrize(
@@ -184,6 +191,8 @@ def test_dead_letters_are_sent_again_and_what_is_none_of_ours_stays(there: Lapto
     sqs, message = stack.client("sqs"), Message(kind="start", owner="ada", follow_up_id="a" * 26, fence=1)
     for body in (message.to_json(), "no message of ours"):
         sqs.send_message(QueueUrl=stack.queues["StartDeadLettersUrl"], MessageBody=body)
+    looked = there.here("redrive", "--dry-run", **stack.environ)
+    assert looked.stdout == "2 dead letters\n", "and both are there for the next look"
     done = there.here("redrive", **stack.environ)
     assert done.stdout == "1 of 2 dead letters sent again\n", done.stderr
     assert f"sent again: start of {RUN}" in done.stderr
@@ -194,7 +203,7 @@ def test_dead_letters_are_sent_again_and_what_is_none_of_ours_stays(there: Lapto
         AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
     )["Attributes"]
     assert sum(map(int, left.values())) == 1
-    assert there.here("redrive", **stack.environ).stdout == "No dead letters.\n"
+    assert there.here("redrive", **stack.environ).stdout == "0 of 1 dead letters sent again\n"
 
 
 def test_a_runs_story_is_read_from_all_logs(there: Laptop, stack: Stack) -> None:

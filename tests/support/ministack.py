@@ -27,7 +27,7 @@ def ministack(folder: Path, **more: str) -> Iterator[str]:
     if not PYTHON.exists():
         raise FileNotFoundError(f"{PYTHON} is not there; `make .tools/ministack/.done` makes it")
     for _ in range(_STARTS):
-        port = _free_port()
+        port = free_port()
         with (folder / f"ministack-{port}.log").open("wb") as log:
             process = subprocess.Popen(
                 [PYTHON, "-m", "ministack"], cwd=folder, env=_environ(folder, port) | more, stdin=subprocess.DEVNULL,
@@ -51,7 +51,8 @@ def _environ(folder: Path, port: int) -> dict[str, str]:
     return {"PATH": os.environ.get("PATH", os.defpath)} | mine | quiet
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Gives a port of the loopback that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from followups.handlers.telemetry import Telemetry, metrics_of
+from followups.domain.errors import QueueError
+from followups.handlers.telemetry import Telemetry, ToldQueue, metrics_of
 from followups.local.events import LocalContext
 
 
@@ -41,6 +42,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> Iterator[Any]:
         ("audited", {"broken": 2}, {"BrokenPromises": 2}),
         ("bug", {}, {"Bugs": 1, "Trouble": 1}),
         ("swept", {"poisoned": 2}, {"LateSeconds": 0, "Waiting": 0, "Poisoned": 2, "Trouble": 2}),
+        ("queue_error", {}, {"QueueErrors": 1, "Trouble": 1}),
         ("finding", {}, {}),
     ],
 )  # fmt: skip
@@ -84,3 +86,15 @@ def test_a_handler_that_fails_still_counts(lines: Any) -> None:
 def test_nothing_is_counted_where_nothing_was_said(lines: Any) -> None:
     Telemetry("probe-3", namespace="Followups/dev").around(lambda _event, _context: {})({}, LocalContext())
     assert lines() == []
+
+
+def test_a_queue_that_takes_nothing_is_told_and_still_fails() -> None:
+    said: list[tuple[str, Any]] = []
+
+    class Full:
+        def send(self, messages: Any) -> None:
+            raise QueueError("AccessDenied")
+
+    with pytest.raises(QueueError):
+        ToldQueue(Full(), lambda word, facts: said.append((word, facts))).send([])
+    assert said == [("queue_error", {"error": "AccessDenied"})]

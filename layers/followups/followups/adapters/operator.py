@@ -168,6 +168,13 @@ class Operator:
                 return
             yield from (DeadLetter(it["Body"], it["ReceiptHandle"]) for it in messages)
 
+    def give_back(self, letter: DeadLetter, *, dead: str) -> None:
+        """Lets others see a dead letter again at once."""
+        with asking(dead):
+            self.client("sqs").change_message_visibility(
+                QueueUrl=self.output(dead), ReceiptHandle=letter.receipt, VisibilityTimeout=0
+            )
+
     def send_again(self, letter: DeadLetter, *, dead: str, queue: str) -> None:
         """Sends a dead letter once more, then removes it: dying between the two doubles it, which its fence forgives."""
         with asking(queue):

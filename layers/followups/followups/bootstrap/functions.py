@@ -24,7 +24,8 @@ def lambda_api() -> Handler:
     load_writes()
     settings, there = ApiSettings.load(config.environment()), services()
     limits = Limits(look_ahead=timedelta(seconds=settings.look_ahead_seconds), claim_at_birth=True)
-    queue = there.queue(settings.start_queue_url, None)
+    telemetry = _telemetry("api")
+    queue = _told(there.queue(settings.start_queue_url, None), telemetry)
     service = Service(
         world=_world(there.store(settings.table, settings.shards), queue, limits),
         secrets=there.keys(settings.token_secret_arn),
@@ -33,7 +34,6 @@ def lambda_api() -> Handler:
         place=Place(settings.region, settings.longest_run),
         recipients=settings.allowed_recipients,
     )
-    telemetry = _telemetry("api")
     return telemetry.around(api(service, log=telemetry.log))
 
 
@@ -44,9 +44,9 @@ def lambda_sweeper() -> Handler:
 
     settings, there = SweeperSettings.load(config.environment()), services()
     limits = Limits(global_cap=settings.global_cap, look_ahead=timedelta(seconds=settings.look_ahead_seconds))
-    queue = there.queue(settings.start_queue_url, settings.report_queue_url)
-    world = _world(there.store(settings.table, settings.shards), queue, limits)
     telemetry = _telemetry("sweeper")
+    queue = _told(there.queue(settings.start_queue_url, settings.report_queue_url), telemetry)
+    world = _world(there.store(settings.table, settings.shards), queue, limits)
     return telemetry.around(sweeper(world, log=telemetry.log, again=timedelta(seconds=5)))
 
 
@@ -63,10 +63,10 @@ def lambda_runner() -> Handler:
         reserve=timedelta(seconds=reserve(settings.runner_timeout)),
         lease_margin=timedelta(seconds=settings.lease_margin_seconds),
     )
-    queue = there.queue(None, settings.report_queue_url)
+    telemetry = _telemetry("runner")
+    queue = _told(there.queue(None, settings.report_queue_url), telemetry)
     world = _world(there.store(settings.table, settings.shards), queue, limits)
     targets = {"checklist": ChecklistAgent(SystemClock(), None), **there.agents(settings.output_bucket)}
-    telemetry = _telemetry("runner")
     return telemetry.around(runner(world, targets, there.keys(settings.token_secret_arn), log=telemetry.log))
 
 
@@ -99,6 +99,12 @@ def lambda_auditor() -> Handler:
 
 def _world(store: Store, queue: Queue, limits: Limits) -> World:
     return World(store=store, queue=queue, clock=SystemClock(), chance=SystemChance(), leases=NoLeases(), limits=limits)
+
+
+def _told(queue: Queue, telemetry: "Telemetry") -> Queue:
+    from followups.handlers.telemetry import ToldQueue
+
+    return ToldQueue(queue, telemetry.log)
 
 
 def _telemetry(function: str) -> "Telemetry":

@@ -3,7 +3,7 @@
 import click
 
 from followups import bootstrap, installation
-from followups.cli.client import Problem
+from followups.cli.client import Problem, Unreachable
 from followups.cli.shell import Session, facts, refuse_inside_run, with_session
 from followups.installation import Installation
 
@@ -33,7 +33,7 @@ def login_(session: Session, stack: str, region: str | None, profile: str | None
     document = {"stack": stack, "region": it.region, "api_url": url, "caller": who, "trouble": trouble}
     session.show(document, lambda: f"Logged in.\n{facts([(name, text) for name, text in document.items() if text])}")
     if trouble:
-        session.say(f"followups: the API does not let you in yet ({trouble}): see `followups doctor`")
+        session.say(f"followups: the API gives no good answer yet ({trouble}): see `followups doctor`")
 
 
 @click.command("logout")
@@ -49,6 +49,6 @@ def logout_(session: Session) -> None:
 def _trouble(session: Session) -> str | None:
     try:
         session.client.call("GET", "/v1/control")
-    except Problem as problem:
+    except (Problem, Unreachable) as problem:
         return str(problem)
     return None

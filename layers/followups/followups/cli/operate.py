@@ -55,14 +55,20 @@ def redrive_(session: Session, dry_run: bool) -> None:
     operator = stack_of(session, "redrive")
     moved: list[dict[str, Any]] = []
     for dead, queue in _QUEUES.items():
+        left = []
         for letter in operator.dead_letters(dead):
             message = read_message(letter.body)
             word = "left" if dry_run or message is None else "sent again"
             if word == "sent again":
                 operator.send_again(letter, dead=dead, queue=queue)
+            else:
+                left.append(letter)
             run = message.run_id if message else None
             moved.append({"queue": dead.removesuffix("Url"), "run": run, "body": letter.body, "did": word})
             session.say(f"{word}: {_named(message, letter.body)}")
+        # Not before all are seen: given back sooner, they would come again.
+        for letter in left:
+            operator.give_back(letter, dead=dead)
     session.show({"letters": moved}, lambda: _summary(moved, dry_run))
 
 

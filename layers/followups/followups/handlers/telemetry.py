@@ -3,16 +3,19 @@
 Names and counts only. Neither a task's text nor a report nor an address ever reaches the logs.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
+from followups.domain.errors import QueueError
+from followups.domain.messages import Message
 from followups.handlers import Context, Event, Handler
+from followups.ports import Queue
 
 #: Words that are logged as errors: they pass at every log level.
-ERRORS = frozenset({"bug", "store_error", "bad_message", "broken_promises", "mail_failed"})
+ERRORS = frozenset({"bug", "store_error", "bad_message", "broken_promises", "mail_failed", "queue_error"})
 Facts = Mapping[str, Any]
 Metric = tuple[str, MetricUnit, float]
 
@@ -26,7 +29,7 @@ _ENDED = {
 _REPORTED = {"sent": "ReportsSent", "refused": "ReportsFailed", "gave_up": "ReportsFailed"}
 #: Ended otherwise than an agent's owner hopes for: an alarm hangs on their sum.
 _LOST = frozenset({"RunsFailed", "RunsTimedOut", "RunsUnknown"})
-_TROUBLE = {"bug": "Bugs", "bad_message": "BadMessages", "store_error": "StoreErrors"}
+_TROUBLE = {"bug": "Bugs", "bad_message": "BadMessages", "store_error": "StoreErrors", "queue_error": "QueueErrors"}
 
 
 class Telemetry:
@@ -55,6 +58,21 @@ class Telemetry:
                     self._metrics.flush_metrics()
 
         return handle
+
+
+class ToldQueue:
+    """A queue whose failures are told: whoever sends goes on, since the sweeper sends again."""
+
+    def __init__(self, queue: Queue, log: Callable[[str, Facts], None]) -> None:
+        self._queue, self._log = queue, log
+
+    def send(self, messages: Sequence[tuple[Message, int]]) -> None:
+        """Sends as the queue does. Raises QueueError."""
+        try:
+            self._queue.send(messages)
+        except QueueError as error:
+            self._log("queue_error", {"error": str(error)})
+            raise
 
 
 def metrics_of(word: str, facts: Facts) -> Iterator[Metric]:

@@ -1,0 +1,76 @@
+"""A deployed stack with a client that talks to it."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tests.e2e.site import Mail, Site, site
+from tests.support.laptop import Laptop
+
+HELLO = """
+def handler(event, context):
+    assert event["v"] == 1 and event["run_token"].startswith("fr1.")
+    return {"outcome": "succeeded", "summary": "looked at " + event["task"], "report_md": "all is well"}
+"""
+SLOW = "import time\ndef handler(event, context):\n    time.sleep(3)\n    return 'done'\n"
+ENDLESS = "import time\ndef handler(event, context):\n    time.sleep(60)\n"
+#: Agents at once, over all, in the stack that the tests deploy.
+CAP = 2
+T = TypeVar("T")
+
+
+class Running:
+    """The stack, and what was begun on it: each test waits for its own."""
+
+    def __init__(self, there: Site, laptop: Laptop) -> None:
+        self.there, self.laptop = there, laptop
+        self.begun: dict[str, Any] = {}
+
+    def say(self, *words: str) -> Any:
+        """Says a command on the laptop that is logged in, and gives its JSON document."""
+        return self.there.call(self.laptop, *words)
+
+    def ended(self, follow_up_id: str, seconds: float) -> dict[str, Any]:
+        """Gives the follow-up once it has ended."""
+
+        def ask() -> dict[str, Any] | None:
+            it = self.say("show", follow_up_id)
+            return it if it["status"] in ("done", "failed", "cancelled") else None
+
+        return wait_for(ask, seconds=seconds)
+
+    def mail_of(self, task: str) -> Mail:
+        """Gives the one mail whose subject has these words, once SES has it."""
+
+        def ask() -> list[Mail]:
+            return [it for it in self.there.mails() if task in it.subject]
+
+        [mail] = wait_for(ask, seconds=60)
+        return mail
+
+
+@contextmanager
+def deployed(folder: Path, *, enforced: bool) -> Iterator[Running]:
+    """Deploys the stack and begins what takes its time; `enforced` lets IAM refuse what no policy allows."""
+    with site(folder, enforced=enforced) as there:
+        there.deploy(GlobalCap=str(CAP), RunnerTimeout="10")
+        it = Running(there, there.laptop())
+        for name, code, concurrency in (("hello", HELLO, 1), ("slow", SLOW, 6), ("endless", ENDLESS, 1)):
+            it.say("agents", "add", f"@{name}", "--max-concurrency", str(concurrency), "--lambda", there.agent(name, code))
+        # The longest first; what waits for a minute's tick waits meanwhile.
+        it.begun["tick"] = it.say("create", "@hello", "By the tick", "in 125 seconds")
+        it.begun["endless"] = it.say("create", "@endless", "Outlasts its runner", "in 1 second")
+        it.begun["cancelled"] = it.say("create", "@hello", "Cancelled in time", "in 70 seconds")
+        it.begun["at once"] = it.say("create", "@hello", "At once", "in 1 second")
+        yield it
+
+
+def wait_for(ask: Callable[[], T], *, seconds: float, pause: float = 1.0) -> T:
+    """Asks until there is an answer that is something; fails after so many seconds."""
+    end = time.monotonic() + seconds
+    while not (answer := ask()):
+        assert time.monotonic() < end, f"nothing came of {ask} within {seconds} s"
+        time.sleep(pause)
+    return answer
