@@ -51,7 +51,7 @@ test-api: .venv/.done .tools/schemathesis/.done ## ask the API all that its Open
 # Built beside what `make build` makes, which is for AWS. The stacks wait more than they compute, so they run side by side.
 e2e: .venv/.done .tools/ministack/.done .tools/sam/.done .tools/rie/.done ## deploy the real template on ministack, and use it; needs Python 3.13
 	@BUILT=.aws-sam/e2e PYTHON="$(PYTHON)" SAM="$(SAM)" sh tools/build.sh --cached --parameter-overrides Arch=$(MACHINE)
-	@PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest tests/e2e -m slow -n 3 --dist loadfile $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest tests/e2e -m slow -n 3 --dist loadfile -rs $(ARGS)
 
 simulate: .venv/.done ## simulate the product under faults: SEEDS=10000; ARGS="--seed 7" replays one
 	@.venv/bin/python -m tests.simulation --seeds $(SEEDS) $(ARGS)

@@ -16,6 +16,12 @@ def test_what_is_due_soon_is_claimed_at_birth_run_and_reported(running: Running)
     assert "all is well" in mail.text and "all is well" in mail.html
 
 
+def test_its_log_tells_its_story(running: Running) -> None:
+    [run] = running.say("runs", running.begun["at once"]["id"])["runs"]
+    lines = running.say("logs", run["id"])["lines"]
+    assert [it["function"] for it in lines if it["message"] == "handled"] == ["runner", "reporter"]
+
+
 def test_what_is_cancelled_within_the_look_ahead_never_runs(running: Running) -> None:
     made = running.begun["cancelled"]
     assert made["status"] == "claimed"

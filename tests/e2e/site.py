@@ -63,7 +63,16 @@ class Site:
         return boto3.client(service, endpoint_url=self.url, **keys)
 
     def deploy(self, **parameters: str) -> None:
-        """Deploys what was built, with plain `sam deploy`."""
+        """Deploys what was built."""
+        done = self.try_to_deploy(**parameters)
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        [described] = self.client("cloudformation").describe_stacks(StackName=self.stack)["Stacks"]
+        self.outputs = {it["OutputKey"]: it["OutputValue"] for it in described["Outputs"]}
+        for role, actions in _GAPS.items():
+            self.allow(role, "test-only", {"Effect": "Allow", "Action": actions, "Resource": "*"})
+
+    def try_to_deploy(self, **parameters: str) -> "subprocess.CompletedProcess[str]":
+        """Says plain `sam deploy`, and gives how it ended."""
         given = {"Sender": SENDER, "ReportTo": REPORT_TO, "AllowedRecipients": f"{REPORT_TO},*@team.example.com"}
         given |= {"SenderIdentity": "create"} | _HERE | parameters
         command = [
@@ -72,12 +81,7 @@ class Site:
             "--parameter-overrides", *(f"{name}={value}" for name, value in given.items()),
         ]  # fmt: skip
         environ = dict(os.environ) | self.environ | {"SAM_CLI_TELEMETRY": "0", "HOME": str(self.folder)}
-        done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-        [described] = self.client("cloudformation").describe_stacks(StackName=self.stack)["Stacks"]
-        self.outputs = {it["OutputKey"]: it["OutputValue"] for it in described["Outputs"]}
-        for role, actions in _GAPS.items():
-            self.allow(role, "test-only", {"Effect": "Allow", "Action": actions, "Resource": "*"})
+        return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True)
 
     def allow(self, role: str, name: str, *statements: dict[str, Any]) -> None:
         """Gives a role of the stack a policy of these statements."""
@@ -150,5 +154,6 @@ class Site:
 @contextmanager
 def site(folder: Path, *, enforced: bool = False) -> Iterator[Site]:
     """Gives a site; `enforced` lets IAM refuse what no policy allows."""
-    with ministack(folder, AUTH="true" if enforced else "false") as url:
+    # Its functions inherit its log level: at WARNING they would not say what they did.
+    with ministack(folder, AUTH="true" if enforced else "false", LOG_LEVEL="INFO") as url:
         yield Site(url=url, folder=folder)

@@ -33,7 +33,7 @@ from tests.unit.test_iam import ROWS
 pytestmark = pytest.mark.slow
 
 FUNCTIONS = ("api", "sweeper", "runner", "reporter", "auditor")
-NEEDS = [(function, action) for function, actions, _ in ROWS for action in sorted(actions)]
+NEEDS = list(dict.fromkeys((function, action) for function, actions, _ in ROWS for action in sorted(actions)))
 #: What ministack does not ask for; tests/unit/test_iam.py holds these against the template.
 NOT_ASKED = {
     "sqs:ReceiveMessage": "Lambda's event source, which ministack does not ask",

@@ -9,6 +9,7 @@ import pytest
 
 from followups.adapters.codec import shard_of
 from followups.adapters.dynamodb import DynamoDBStore
+from followups.adapters.dynamodb_shards import most_shards
 from followups.domain import ids
 from followups.domain.changes import Add, FreeSlot, Live, Remove, SetAside, Spend, TakeSlot
 from followups.domain.entities import FollowUp, Unreadable
@@ -91,6 +92,18 @@ def test_the_due_index_is_spread_and_may_be_spread_wider(bed: DynamoDBBed, store
     assert sorted(it.key for it in found) == sorted(shards)
     wider.commit(moved(line[0]))
     assert bed.items()[line[0].key]["wake_shard"] == shard_of(line[0].key.pk, 16)
+
+
+def test_fewer_partitions_than_before_leave_nothing_unseen(bed: DynamoDBBed) -> None:
+    assert most_shards(bed.client, bed.table, 16) == 16
+    wide = DynamoDBStore(bed.client, bed.table, shards=16)
+    line = [follow_up() for _ in range(40)]
+    for it in line:
+        wide.commit(Add(it))
+    assert most_shards(bed.client, bed.table, 4) == 16, "the table remembers"
+    assert most_shards(bed.client, bed.table, 32) == 32
+    lowered = DynamoDBStore(bed.client, bed.table, shards=most_shards(bed.client, bed.table, 4))
+    assert {it.key for it in lowered.due(later(days=1)) if isinstance(it, FollowUp)} == {it.key for it in line}
 
 
 DAMAGE: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {

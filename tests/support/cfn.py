@@ -1,5 +1,8 @@
 """Reads template.yaml, CloudFormation's short tags included, as plain Python: `!Ref X` becomes `{"Ref": "X"}`."""
 
+import json
+import os
+import subprocess
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -86,3 +89,87 @@ def actions(function: str) -> set[str]:
 
 def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
+
+
+@cache
+def _translated() -> str:
+    from tests.support.ministack import PYTHON
+
+    whole = json.loads(json.dumps(template()))
+    for it in whole["Resources"].values():
+        # `sam deploy` uploads code first, and writes its address instead of its folder.
+        for code in {"CodeUri", "ContentUri"} & it.get("Properties", {}).keys():
+            it["Properties"][code] = "s3://bucket/code.zip"
+    given = {name: str(it.get("Default", f"{name.lower()}@example.com")) for name, it in template()["Parameters"].items()}
+    done = subprocess.run(
+        [PYTHON, str(ROOT / "tests/support/sam_translate.py")],
+        input=json.dumps({"template": whole, "parameters": given}), capture_output=True, text=True, check=True,
+        env=dict(os.environ) | {"AWS_DEFAULT_REGION": "eu-central-1"},
+    )  # fmt: skip
+    return done.stdout
+
+
+def deployed(**parameters: str) -> dict[str, dict[str, Any]]:
+    """Gives the resources that a deployment makes, by logical id: translated by SAM, with these parameters and the others'
+    defaults put in, and without what stands on a condition that does not hold."""
+    whole = json.loads(_translated())
+    given = {name: parameters.get(name, it.get("Default")) for name, it in template()["Parameters"].items()}
+    lists = {name for name, it in template()["Parameters"].items() if it["Type"] == "CommaDelimitedList"}
+    values = {
+        name: value.split(",") if name in lists and isinstance(value, str) else value
+        for name, value in given.items()
+        if value is not None
+    }
+    resolver = _Resolver(values, whole)
+    kept = {name: it for name, it in whole["Resources"].items() if "Condition" not in it or resolver.holds(it["Condition"])}
+    return {name: {**it, "Properties": resolver.plain(it.get("Properties", {}))} for name, it in kept.items()}
+
+
+class _Resolver:
+    """Puts parameters, mappings and conditions in; leaves what only a deployment knows."""
+
+    def __init__(self, values: dict[str, Any], whole: dict[str, Any]) -> None:
+        self._values, self._whole = values, whole
+
+    def holds(self, condition: str) -> bool:
+        return bool(self.plain(self._whole["Conditions"][condition]))
+
+    def plain(self, value: Any) -> Any:
+        match value:
+            case {"Ref": str(name)} if name in self._values:
+                return self._values[name]
+            case {"Fn::FindInMap": [name, key, field]}:
+                return self._whole["Mappings"][name][str(self.plain(key))][field]
+            case {"Fn::If": [condition, then, otherwise]}:
+                return self.plain(then if self.holds(condition) else otherwise)
+            case {"Fn::Equals": [one, other]}:
+                return self.plain(one) == self.plain(other)
+            case {"Fn::Not": [it]}:
+                return not self.plain(it)
+            case {"Fn::Join": [by, list(parts)]}:
+                return self._joined(by, [self.plain(it) for it in parts])
+            case {"Fn::Join": [by, {"Ref": str(name)}]} if name in self._values:
+                return by.join(self._values[name])
+            case {"Fn::Contains": [many, one]}:
+                return self.plain(one) in self.plain(many)
+            case {"Fn::EachMemberEquals": [many, one]}:
+                return all(it == self.plain(one) for it in self.plain(many))
+            case dict():
+                found = {name: self.plain(it) for name, it in value.items()}
+                return {name: it for name, it in found.items() if it != {"Ref": "AWS::NoValue"}}
+            case list():
+                return [it for it in map(self.plain, value) if it != {"Ref": "AWS::NoValue"}]
+            case _:
+                return value
+
+    def _joined(self, by: str, parts: list[Any]) -> Any:
+        return by.join(parts) if all(isinstance(it, str) for it in parts) else {"Fn::Join": [by, parts]}
+
+
+def broken_rules(**parameters: str) -> list[str]:
+    """Gives the sentences with which CloudFormation refuses these parameters, the others being their defaults."""
+    lists = {name for name, it in template()["Parameters"].items() if it["Type"] == "CommaDelimitedList"}
+    given = {name: parameters.get(name, it.get("Default", "")) for name, it in template()["Parameters"].items()}
+    resolver = _Resolver({name: it.split(",") if name in lists else it for name, it in given.items()}, template())
+    rules = [it for it in template()["Rules"].values() if resolver.plain(it["RuleCondition"])]
+    return [it["AssertDescription"] for rule in rules for it in rule["Assertions"] if not resolver.plain(it["Assert"])]

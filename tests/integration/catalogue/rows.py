@@ -81,7 +81,6 @@ NOT_YET: dict[int, Later] = {
     53: Later("issue 6: quotas of open follow-ups and of creations", lambda: never_said("quota_active")),
     63: Later("issue 5: retry by hand; resume is api-63", lambda: not any("retry" in path for _, path, _ in ROUTES)),
     76: Later("issue 6: agents by URL; an unknown kind and a function elsewhere are config-76", no_agents_by_url),
-    78: Later("issue 4: the table must remember how many shards there were", lambda: never_said("shards_max")),
     92: Later("issue 6: agents over HTTP; those of commands and functions are tested", no_agents_by_url),
     94: Later(
         "the issue on mail: what SES tells of a single mail; until then its events are counted, and alarmed",
@@ -103,6 +102,7 @@ ELSEWHERE: dict[int, list[tuple[str, str]]] = {
     51: [("tests/integration/test_api.py", "test_a_tree_has_its_budget")],
     66: [("tests/integration/test_operator.py", "test_a_login_that_fails_remembers_nothing")],
     69: [("tests/integration/test_cli_refusals.py", "test_a_reader_that_goes_away_makes_no_noise")],
+    78: [("tests/integration/test_dynamodb.py", "test_fewer_partitions_than_before_leave_nothing_unseen")],
     72: [("tests/unit/test_lambda_settings.py", "test_each_missing_or_empty_variable_is_named"),
          ("tests/integration/test_lambda_functions.py",
           "test_a_wrong_environment_fails_at_the_cold_start_and_names_the_variable")],
@@ -140,6 +140,7 @@ OTHERWISE: dict[int, str] = {
     50: "a run token has no expiry: it is worth something only while its run lives (DESIGN.md §3)",
     61: "cancelling is in progress too: 409",
     66: "without an address the command works on the laptop's own file (DESIGN.md §6): nothing is missing",
+    78: "lowering is not refused, which would stop every sweep: the table remembers the most, and the sweep looks at all",
     73: "the margin is bounded by twice the clock's skew, 60 s, which is more than the 10 of the catalogue",
 }
 

@@ -46,7 +46,7 @@ def lambda_sweeper() -> Handler:
     limits = Limits(global_cap=settings.global_cap, look_ahead=timedelta(seconds=settings.look_ahead_seconds))
     telemetry = _telemetry("sweeper")
     queue = _told(there.queue(settings.start_queue_url, settings.report_queue_url), telemetry)
-    world = _world(there.store(settings.table, settings.shards), queue, limits)
+    world = _world(there.store(settings.table, settings.shards, sweeps=True), queue, limits)
     return telemetry.around(sweeper(world, log=telemetry.log, again=timedelta(seconds=5)))
 
 

@@ -23,7 +23,7 @@ class _AnyMailer(Mailer, Notifier, Protocol):
 class Services(Protocol):
     """The makers of what stands behind the ports; their arguments are as the functions' settings name them."""
 
-    def store(self, table: str, shards: int) -> Ledger: ...
+    def store(self, table: str, shards: int, *, sweeps: bool = False) -> Ledger: ...
 
     def queue(self, start_url: str | None, report_url: str | None) -> Queue: ...
 
@@ -60,10 +60,13 @@ class _Aws:
         if lacking:
             raise ConfigError(lacking)
 
-    def store(self, table: str, shards: int) -> Ledger:
+    def store(self, table: str, shards: int, *, sweeps: bool = False) -> Ledger:
         from followups.adapters.dynamodb import DynamoDBStore
+        from followups.adapters.dynamodb_shards import most_shards
 
-        return DynamoDBStore(_client("dynamodb"), table, shards=shards)
+        client = _client("dynamodb")
+        # What was written before their number was lowered lies in partitions that nobody writes to any more.
+        return DynamoDBStore(client, table, shards=most_shards(client, table, shards) if sweeps else shards)
 
     def queue(self, start_url: str | None, report_url: str | None) -> Queue:
         from followups.adapters.sqs import SqsQueue
@@ -96,7 +99,7 @@ class _Offline:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def store(self, table: str, shards: int) -> Ledger:  # noqa: ARG002 - the file is the table
+    def store(self, table: str, shards: int, *, sweeps: bool = False) -> Ledger:  # noqa: ARG002 - the file is the table
         from followups.bootstrap.laptop import store_at
 
         return store_at(self._path)
