@@ -38,6 +38,7 @@ check: .venv/.done .tools/sam/.done .tools/bandit/.done .tools/checkov/.done ## 
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 	@.tools/bandit/bin/bandit -q -r layers functions tools -c pyproject.toml
+	@AWS_DEFAULT_REGION=eu-central-1 .tools/sam/bin/cfn-lint -t template.yaml
 	@$(SAM) validate --lint
 	@.tools/checkov/bin/checkov -f template.yaml --config-file tools/checkov.yaml
 
