@@ -8,6 +8,7 @@
 
 PYTHON =
 ARGS =
+ARCH = arm64
 ENV = dev
 PARAMETERS =
 SEEDS = 500
@@ -73,13 +74,14 @@ fuzz: .venv/.done ## search through every parser, FUZZ_EXAMPLES=1000 each
 bench: .venv/.done ## time the commands that somebody waits for, as JSON
 	@.venv/bin/python -m tests.benchmarks.commands $(ARGS)
 
-build: .tools/sam/.done ## build the functions and their layer into .aws-sam; needs Python 3.13
-	@PYTHON="$(PYTHON)" SAM="$(SAM)" sh tools/build.sh $(ARGS)
+build: .tools/sam/.done ## build the functions and their layer into .aws-sam; needs Python 3.13; ARCH=x86_64 for another processor
+	@PYTHON="$(PYTHON)" SAM="$(SAM)" sh tools/build.sh --parameter-overrides Arch=$(ARCH) $(ARGS)
 
+# For the processor that it was built for, whatever an earlier deployment said.
 deploy: .tools/sam/.done ## deploy what was built: ENV=dev or prod; the first time PARAMETERS="Sender=… ReportTo=… AllowedRecipients=…"
 	@test -f .aws-sam/build/template.yaml || { echo "Nothing is built: make build first" >&2; exit 1; }
-	@SAM_CLI_TELEMETRY=0 .tools/sam/bin/sam deploy --config-env $(ENV) \
-		$(if $(PARAMETERS),--parameter-overrides $(PARAMETERS)) $(ARGS)
+	@SAM_CLI_TELEMETRY=0 .tools/sam/bin/sam deploy --config-env $(ENV) --parameter-overrides \
+		Arch=$$(sed -n 's/^ *BuildArchitecture: //p' .aws-sam/build/template.yaml) $(PARAMETERS) $(ARGS)
 
 clean: ## remove all that was made here, also the environments
 	@rm -rf .venv .tools .demo .aws-sam build .mypy_cache .pytest_cache .ruff_cache .hypothesis

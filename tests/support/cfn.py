@@ -150,6 +150,8 @@ class _Resolver:
                 return self._joined(by, [self.plain(it) for it in parts])
             case {"Fn::Join": [by, {"Ref": str(name)}]} if name in self._values:
                 return by.join(self._values[name])
+            case {"Fn::Split": [by, it]} if isinstance(self.plain(it), str):
+                return self.plain(it).split(by)
             case {"Fn::Contains": [many, one]}:
                 return self.plain(one) in self.plain(many)
             case {"Fn::EachMemberEquals": [many, one]}:

@@ -1,6 +1,7 @@
 """What is logged, what of it is counted, and that nothing else gets out."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -65,6 +66,8 @@ def test_a_line_for_each_word_and_the_metrics_at_the_end(lines: Any) -> None:
     handled, bug, metrics = lines()
     assert (handled["level"], handled["message"], handled["run_id"]) == ("INFO", "handled", "run-1")
     assert (bug["level"], bug["service"]) == ("ERROR", "followups-probe")
+    # With a time that it cannot read, Lambda would take the line for one of level INFO (RFC 3339).
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+\+00:00", bug["timestamp"])
     [directive] = metrics["_aws"]["CloudWatchMetrics"]
     assert directive["Namespace"] == "Followups/dev"
     assert {it["Name"] for it in directive["Metrics"]} == {"ReportsSent", "Bugs", "Trouble"}

@@ -65,6 +65,11 @@ def test_the_functions_count_where_the_alarms_look() -> None:
     assert (shared["POWERTOOLS_METRICS_NAMESPACE"], shared["POWERTOOLS_SERVICE_NAME"]) == (OURS, "followups")
 
 
+def test_no_log_level_silences_the_metrics() -> None:
+    """They are lines of level INFO to Lambda, which drops what lies below the level."""
+    assert cfn.template()["Parameters"]["LogLevel"]["AllowedValues"] == ["DEBUG", "INFO"]
+
+
 def test_the_dashboard_is_json_and_shows_all_alarms_and_metrics_that_there_are() -> None:
     text = cfn.resources("AWS::CloudWatch::Dashboard")["Dashboard"]["DashboardBody"]["Fn::Sub"]
     body = json.loads(re.sub(r"\$\{([^}]+)\}", r"\1", text))

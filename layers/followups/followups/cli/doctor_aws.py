@@ -31,7 +31,10 @@ def checks(session: Session) -> Iterator[Check]:
 def _stack(_session: Session, operator: Operator) -> Iterator[Check]:
     says = f"{operator.stack} is {operator.status}, and you are {operator.caller()}"
     mend = f"aws cloudformation describe-stack-events --stack-name {operator.stack}"
-    yield Check(name="stack", ok=operator.status.endswith("_COMPLETE"), says=says, mend=mend)
+    # One whose update was rolled back works, as it was before.
+    rolled_back = None if operator.status == "UPDATE_ROLLBACK_COMPLETE" else False
+    ok = operator.status in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE") or rolled_back
+    yield Check(name="stack", ok=ok, says=says, mend=mend)
 
 
 def _api(session: Session, _operator: Operator) -> Iterator[Check]:
@@ -52,7 +55,7 @@ def _tick(_session: Session, operator: Operator) -> Iterator[Check]:
     last = operator.last_tick(now - _LOOK_BACK)
     fresh = last is not None and now - last < timedelta(minutes=_TICKS_MISSED)
     says = f"last came to its end {until(last.isoformat(), now)}" if last else "none came to its end in 15 minutes"
-    rule = f"aws events list-rule-names-by-target --target-arn {operator.outputs.get('SweeperFunctionName', '')}"
+    rule = f"aws events list-rule-names-by-target --target-arn {operator.outputs.get('SweeperFunctionArn', '')}"
     yield Check(name="tick", ok=fresh, says=says, mend=f"{rule}; aws logs tail {operator.outputs.get('SweeperLog', '')}")
 
 

@@ -14,7 +14,7 @@ from followups.domain.messages import Message
 from followups.handlers import Context, Event, Handler
 from followups.ports import Queue
 
-#: Words that are logged as errors: they pass at every log level.
+#: Words that are logged as errors.
 ERRORS = frozenset({"bug", "store_error", "bad_message", "broken_promises", "mail_failed", "queue_error"})
 Facts = Mapping[str, Any]
 Metric = tuple[str, MetricUnit, float]
@@ -36,7 +36,8 @@ class Telemetry:
     """The log and the metrics of one function."""
 
     def __init__(self, function: str, *, namespace: str) -> None:
-        self._logger = Logger(service=f"followups-{function}")
+        # Lambda reads the time, and takes a line whose time it cannot read for one of level INFO.
+        self._logger = Logger(service=f"followups-{function}", use_rfc3339=True, utc=True)
         self._metrics = Metrics(namespace=namespace, service="followups")
 
     def log(self, word: str, facts: Facts) -> None:
