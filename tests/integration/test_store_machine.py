@@ -243,6 +243,7 @@ def new_ministack(ministack_client: Any) -> Beds:
     return lambda: DynamoDBBed(ministack_client)
 
 
+#: moto is the slowest by far, and ministack knows what it knows: `make races` has it.
 #: For each store: how to make empty beds, the examples and their steps in `make test`, and the share of FUZZ_EXAMPLES.
 STORES: dict[str, tuple[str, int, int, float]] = {
     "simulation": ("new_simulation", 12, 40, 0.5),
@@ -254,7 +255,7 @@ STORES: dict[str, tuple[str, int, int, float]] = {
 
 
 @pytest.mark.hypothesis
-@pytest.mark.parametrize("name", STORES)
+@pytest.mark.parametrize("name", [pytest.param(it, marks=pytest.mark.slow) if it == "moto" else it for it in STORES])
 def test_whatever_is_asked_of_a_store_it_does_as_the_model(name: str, request: pytest.FixtureRequest) -> None:
     fixture, few, steps, share = STORES[name]
     new_bed: Beds = request.getfixturevalue(fixture)
