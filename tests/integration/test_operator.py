@@ -8,12 +8,13 @@ import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, cast
 
 import boto3
 import pytest
 
 from followups import bootstrap, installation
+from followups.cli import doctor_aws
 from followups.domain.messages import Message
 from tests.integration.catalogue.test_cli_installation import Installation as Api
 from tests.support.laptop import Laptop
@@ -238,7 +239,7 @@ def test_doctor_names_what_is_wrong_and_what_mends_it(there: Laptop, stack: Stac
     found = {it["name"]: (it["ok"], it["mend"]) for it in told["checks"]}
     assert {name for name, (ok, _) in found.items() if ok} >= {"stack", "api", "table", "StartQueue", "@listed", "@tagged"}
     assert found["kill switch"] == (None, "followups resume --all")
-    assert found["tick"][0] is False
+    assert found["tick"] == (None, "wait for the next minute; then `followups doctor` again"), "the stack is new"
     assert found["dead letters"] == (False, "followups redrive --dry-run, then without")
     assert found["Sender"][0] is False and f"--email-identity {stack.name}@example.com" in found["Sender"][1]
     assert found["@gone"][0] is False
@@ -253,6 +254,20 @@ def test_doctor_finds_nothing_where_all_is_well(there: Laptop, stack: Stack) -> 
     assert done.returncode == 0, done.stdout
     assert re.search(r"last came to its end 4\d s ago", done.stdout)
     assert "0 failed" in done.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize(("age_minutes", "ok"), [(2, None), (4, False)])
+def test_a_stack_without_a_tick_is_ill_unless_it_is_new(age_minutes: int, ok: bool | None) -> None:
+    class Quiet:
+        outputs: ClassVar[dict[str, str]] = {"SweeperFunctionArn": "arn:sweeper"}
+        changed_at = datetime.now(UTC) - timedelta(minutes=age_minutes)
+
+        def last_tick(self, since: datetime) -> None:
+            return None
+
+    [check] = doctor_aws._tick(cast("Any", None), cast("Any", Quiet()))
+    assert check.ok is ok
+    assert ("arn:sweeper" in str(check.mend)) is (ok is False)
 
 
 def test_doctor_on_a_laptop(laptop: Laptop, tmp_path: Path) -> None:

@@ -114,6 +114,12 @@ class Operator:
         """The stack's status, like UPDATE_COMPLETE."""
         return str(self._described["StackStatus"])
 
+    @property
+    def changed_at(self) -> datetime:
+        """When it was last deployed."""
+        changed: datetime = self._described.get("LastUpdatedTime") or self._described["CreationTime"]
+        return changed
+
     @cached_property
     def outputs(self) -> Mapping[str, str]:
         """The stack's outputs, by name."""

@@ -54,6 +54,10 @@ def _tick(_session: Session, operator: Operator) -> Iterator[Check]:
     now = datetime.now(UTC)
     last = operator.last_tick(now - _LOOK_BACK)
     fresh = last is not None and now - last < timedelta(minutes=_TICKS_MISSED)
+    if last is None and now - operator.changed_at < timedelta(minutes=_TICKS_MISSED):
+        says = f"none yet; the stack was deployed {until(operator.changed_at.isoformat(), now)}"
+        yield Check(name="tick", ok=None, says=says, mend="wait for the next minute; then `followups doctor` again")
+        return
     says = f"last came to its end {until(last.isoformat(), now)}" if last else "none came to its end in 15 minutes"
     rule = f"aws events list-rule-names-by-target --target-arn {operator.outputs.get('SweeperFunctionArn', '')}"
     yield Check(name="tick", ok=fresh, says=says, mend=f"{rule}; aws logs tail {operator.outputs.get('SweeperLog', '')}")
