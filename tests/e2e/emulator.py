@@ -2,10 +2,9 @@
 
 import json
 import os
-import platform
 import signal
+import socket
 import subprocess
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -14,13 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.site import BUILT, REGION
+from tests.e2e.running import wait_for
+from tests.e2e.site import ARCH, BUILT, REGION
 from tests.support.cfn import ROOT
-from tests.support.ministack import free_port
+from tests.support.ministack import DIRECT, free_port
 
-_ARCH = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
 _PYTHON = ROOT / ".tools/rie/bin/python"
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,7 @@ class Emulator:
             f"{self.url}/2015-03-31/functions/function/invocations", json.dumps(event).encode()
         )
         try:
-            with _DIRECT.open(request, timeout=60) as answer:
+            with DIRECT.open(request, timeout=60) as answer:
                 status, text = answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             status, text = error.code, error.read().decode()
@@ -56,7 +54,7 @@ class Emulator:
 def emulator(function: str, environ: dict[str, str], folder: Path, *, timeout: int = 29) -> Iterator[Emulator]:
     """Gives a function of the built template; it may take `timeout` seconds a call. Ends with the test."""
     port, api = free_port(), free_port()
-    rie = next((ROOT / ".tools/sam").glob(f"lib/python3*/site-packages/samcli/local/rapid/aws-lambda-rie-{_ARCH}"))
+    rie = next((ROOT / ".tools/sam").glob(f"lib/python3*/site-packages/samcli/local/rapid/aws-lambda-rie-{ARCH}"))
     command = [
         str(rie), "--runtime-interface-emulator-address", f"127.0.0.1:{port}", "--runtime-api-address", f"127.0.0.1:{api}",
         str(_PYTHON), "-m", "awslambdaric", "app.handler",
@@ -72,23 +70,14 @@ def emulator(function: str, environ: dict[str, str], folder: Path, *, timeout: i
             stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
         try:
-            _wait_until_it_listens(port, process)
+            wait_for(lambda: _listens(port, process), seconds=20, pause=0.05)
             yield Emulator(f"http://127.0.0.1:{port}", log, process)
         finally:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
 
-def _wait_until_it_listens(port: int, process: "subprocess.Popen[bytes]") -> None:
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
-        assert process.poll() is None, "the emulator ended"
-        try:
-            _DIRECT.open(f"http://127.0.0.1:{port}/", timeout=5).close()
-        except urllib.error.HTTPError:
-            return
-        except (urllib.error.URLError, ConnectionError):
-            time.sleep(0.05)
-        else:
-            return
-    raise AssertionError("the emulator does not listen")
+def _listens(port: int, process: "subprocess.Popen[bytes]") -> bool:
+    assert process.poll() is None, "the emulator ended"
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -1,5 +1,6 @@
 """A deployed stack with a client that talks to it."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,7 +31,9 @@ class Running:
 
     def say(self, *words: str) -> Any:
         """Says a command on the laptop that is logged in, and gives its JSON document."""
-        return self.there.call(self.laptop, *words)
+        done = self.laptop.here("--json", *words, **self.there.environ)
+        assert done.returncode == 0, f"followups {words}: {done.stderr}"
+        return json.loads(done.stdout)
 
     def ended(self, follow_up_id: str, seconds: float) -> dict[str, Any]:
         """Gives the follow-up once it has ended."""

@@ -5,7 +5,6 @@ import json
 import os
 import platform
 import subprocess
-import urllib.request
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,17 +16,18 @@ import boto3
 
 from tests.support.cfn import ROOT
 from tests.support.laptop import Laptop
-from tests.support.ministack import ministack
+from tests.support.ministack import DIRECT, ministack
 
 REGION = "eu-central-1"
 SENDER, REPORT_TO = "followups@example.com", "ops@example.com"
+#: This machine's processor, in SAM's words.
+ARCH = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
 #: What is deployed otherwise than with the template's defaults: docs/decisions.md says why.
-_HERE = {"Arch": "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64", "SavedQueries": "no"}
+_HERE = {"Arch": ARCH, "SavedQueries": "no"}
 #: Where ministack asks for other permissions than AWS: docs/decisions.md names these gaps. AWS has no sqs:SendMessageBatch,
 #: and checks SES' actions on the identity, not on *.
 _BATCH, _MAIL = ["sqs:SendMessageBatch"], ["ses:SendEmail", "ses:SendRawEmail"]
 _GAPS = {"ApiRole": _BATCH, "SweeperRole": _BATCH, "RunnerRole": _BATCH, "ReporterRole": _MAIL, "AuditorRole": _MAIL}
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 #: What `make e2e` builds, for the processor of this machine.
 BUILT = ROOT / ".aws-sam/e2e"
 _SAM = ROOT / ".tools/sam/bin/sam"
@@ -115,12 +115,6 @@ class Site:
         assert done.returncode == 0, done.stderr
         return laptop
 
-    def call(self, laptop: Laptop, *words: str) -> Any:
-        """Says a command there, and gives its JSON document."""
-        done = laptop.here("--json", *words, **self.environ)
-        assert done.returncode == 0, f"followups {words}: {done.stderr}"
-        return json.loads(done.stdout)
-
     def function_arn(self, name: str) -> str:
         """Gives the ARN of a function that `agent` made."""
         made = self.client("lambda").get_function_configuration(FunctionName=f"{self.stack}-{name}")
@@ -142,7 +136,7 @@ class Site:
 
     def mails(self) -> list[Mail]:
         """Gives the mails that SES has accepted."""
-        with _DIRECT.open(f"{self.url}/_ministack/ses/messages") as answer:
+        with DIRECT.open(f"{self.url}/_ministack/ses/messages") as answer:
             sent = json.loads(answer.read())["messages"]
         return [
             Mail(it["To"], it["Subject"], it["BodyText"] or "", it["BodyHtml"] or "")

@@ -12,20 +12,13 @@ import pytest
 
 from tests.e2e.emulator import emulator
 from tests.e2e.running import wait_for
-from tests.support.cfn import ROOT
+from tests.support.offline import EVENTS, offline
 
 pytestmark = pytest.mark.slow
-
-EVENTS = ROOT / "events"
-OFFLINE: dict[str, dict[str, str]] = json.loads((EVENTS / "offline.json").read_text(encoding="utf-8"))
 
 
 def event(name: str) -> Any:
     return json.loads((EVENTS / name).read_text(encoding="utf-8"))
-
-
-def offline(function: str, folder: Path) -> dict[str, str]:
-    return OFFLINE[function] | {"FOLLOWUPS_STORE": f"sqlite:{folder / 'followups.db'}"}
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from tests.support.cfn import ROOT
+from tests.support.offline import EVENTS, OFFLINE, offline
 
-EVENTS = ROOT / "events"
-OFFLINE: dict[str, dict[str, str]] = json.loads((EVENTS / "offline.json").read_text(encoding="utf-8"))
 _CALL = """
 import importlib.util, json, sys
 from followups.local.events import LocalContext
@@ -35,10 +34,6 @@ def invoke(function: str, event: Path, environ: dict[str, str]) -> tuple[Any, li
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     answers = [it["answer"] for it in lines if "answer" in it]
     return (answers[0] if answers else None), [it for it in lines if "answer" not in it], done.stderr
-
-
-def offline(function: str, folder: Path) -> dict[str, str]:
-    return OFFLINE[function] | {"FOLLOWUPS_STORE": f"sqlite:{folder / 'followups.db'}"}
 
 
 def batch(event: Path, body: str, folder: Path) -> Path:

@@ -3,20 +3,19 @@
 import io
 import json
 import re
-import threading
 import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any
 
 import boto3
 import pytest
 
 from followups import bootstrap, installation
-from followups.cli import doctor_aws
 from followups.domain.messages import Message
-from tests.integration.catalogue.test_cli_installation import Installation as Api
+from tests.support.installation import Installation as Api
+from tests.support.installation import serving
 from tests.support.laptop import Laptop
 from tests.support.things import fresh
 
@@ -93,11 +92,8 @@ def function(stack: str, name: str) -> str:
 
 @pytest.fixture(scope="module")
 def api() -> Iterator[Api]:
-    made = Api()
-    threading.Thread(target=made.serve_forever, args=(0.02,), daemon=True).start()
-    yield made
-    made.shutdown()
-    made.server_close()
+    with serving() as it:
+        yield it
 
 
 @pytest.fixture
@@ -254,20 +250,6 @@ def test_doctor_finds_nothing_where_all_is_well(there: Laptop, stack: Stack) -> 
     assert done.returncode == 0, done.stdout
     assert re.search(r"last came to its end 4\d s ago", done.stdout)
     assert "0 failed" in done.stdout.splitlines()[-1]
-
-
-@pytest.mark.parametrize(("age_minutes", "ok"), [(2, None), (4, False)])
-def test_a_stack_without_a_tick_is_ill_unless_it_is_new(age_minutes: int, ok: bool | None) -> None:
-    class Quiet:
-        outputs: ClassVar[dict[str, str]] = {"SweeperFunctionArn": "arn:sweeper"}
-        changed_at = datetime.now(UTC) - timedelta(minutes=age_minutes)
-
-        def last_tick(self, since: datetime) -> None:
-            return None
-
-    [check] = doctor_aws._tick(cast("Any", None), cast("Any", Quiet()))
-    assert check.ok is ok
-    assert ("arn:sweeper" in str(check.mend)) is (ok is False)
 
 
 def test_doctor_on_a_laptop(laptop: Laptop, tmp_path: Path) -> None:

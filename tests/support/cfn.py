@@ -47,13 +47,7 @@ def resources(type_: str) -> dict[str, dict[str, Any]]:
 
 def plain(value: Any) -> Any:
     """Gives a property's value as the parameters' defaults make it: a parameter, or what a mapping has for one."""
-    match value:
-        case {"Ref": name}:
-            return template()["Parameters"][name]["Default"]
-        case {"Fn::FindInMap": [name, key, field]}:
-            return template()["Mappings"][name][str(plain(key))][field]
-        case _:
-            return value
+    return _Resolver(_given({}), template()).plain(value)
 
 
 def table_definition(name: str) -> dict[str, Any]:
@@ -113,16 +107,26 @@ def deployed(**parameters: str) -> dict[str, dict[str, Any]]:
     """Gives the resources that a deployment makes, by logical id: translated by SAM, with these parameters and the others'
     defaults put in, and without what stands on a condition that does not hold."""
     whole = json.loads(_translated())
-    given = {name: parameters.get(name, it.get("Default")) for name, it in template()["Parameters"].items()}
-    lists = {name for name, it in template()["Parameters"].items() if it["Type"] == "CommaDelimitedList"}
-    values = {
-        name: value.split(",") if name in lists and isinstance(value, str) else value
-        for name, value in given.items()
-        if value is not None
-    }
-    resolver = _Resolver(values, whole)
+    resolver = _Resolver(_given(parameters), whole)
     kept = {name: it for name, it in whole["Resources"].items() if "Condition" not in it or resolver.holds(it["Condition"])}
     return {name: {**it, "Properties": resolver.plain(it.get("Properties", {}))} for name, it in kept.items()}
+
+
+def broken_rules(**parameters: str) -> list[str]:
+    """Gives the sentences with which CloudFormation refuses these parameters, the others being their defaults."""
+    resolver = _Resolver(_given(parameters), template())
+    rules = [it for it in template()["Rules"].values() if resolver.plain(it["RuleCondition"])]
+    return [it["AssertDescription"] for rule in rules for it in rule["Assertions"] if not resolver.plain(it["Assert"])]
+
+
+def _given(parameters: dict[str, str]) -> dict[str, Any]:
+    """Gives the value of each parameter that is said or has a default, a list as a list."""
+    found = {}
+    for name, it in template()["Parameters"].items():
+        value = parameters.get(name, it.get("Default"))
+        if value is not None:
+            found[name] = value.split(",") if it["Type"] == "CommaDelimitedList" else value
+    return found
 
 
 class _Resolver:
@@ -146,16 +150,12 @@ class _Resolver:
                 return self.plain(one) == self.plain(other)
             case {"Fn::Not": [it]}:
                 return not self.plain(it)
-            case {"Fn::Join": [by, list(parts)]}:
-                return self._joined(by, [self.plain(it) for it in parts])
-            case {"Fn::Join": [by, {"Ref": str(name)}]} if name in self._values:
-                return by.join(self._values[name])
+            case {"Fn::Join": [by, parts]}:
+                return self._joined(by, self.plain(parts))
             case {"Fn::Split": [by, it]} if isinstance(self.plain(it), str):
                 return self.plain(it).split(by)
             case {"Fn::Contains": [many, one]}:
                 return self.plain(one) in self.plain(many)
-            case {"Fn::EachMemberEquals": [many, one]}:
-                return all(it == self.plain(one) for it in self.plain(many))
             case dict():
                 found = {name: self.plain(it) for name, it in value.items()}
                 return {name: it for name, it in found.items() if it != {"Ref": "AWS::NoValue"}}
@@ -166,12 +166,3 @@ class _Resolver:
 
     def _joined(self, by: str, parts: list[Any]) -> Any:
         return by.join(parts) if all(isinstance(it, str) for it in parts) else {"Fn::Join": [by, parts]}
-
-
-def broken_rules(**parameters: str) -> list[str]:
-    """Gives the sentences with which CloudFormation refuses these parameters, the others being their defaults."""
-    lists = {name for name, it in template()["Parameters"].items() if it["Type"] == "CommaDelimitedList"}
-    given = {name: parameters.get(name, it.get("Default", "")) for name, it in template()["Parameters"].items()}
-    resolver = _Resolver({name: it.split(",") if name in lists else it for name, it in given.items()}, template())
-    rules = [it for it in template()["Rules"].values() if resolver.plain(it["RuleCondition"])]
-    return [it["AssertDescription"] for rule in rules for it in rule["Assertions"] if not resolver.plain(it["Assert"])]

@@ -17,7 +17,8 @@ from tests.support.cfn import ROOT
 
 PYTHON = ROOT / ".tools/ministack/bin/python"
 _STARTS, _READY_S = 3, 30.0
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+#: Past any proxy that this machine is told to use.
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @contextmanager
@@ -63,7 +64,7 @@ def _is_ready(process: "subprocess.Popen[bytes]", port: int) -> bool:
     until = time.monotonic() + _READY_S
     while process.poll() is None and time.monotonic() < until:
         try:
-            with _DIRECT.open(f"http://127.0.0.1:{port}/_ministack/health", timeout=5):
+            with DIRECT.open(f"http://127.0.0.1:{port}/_ministack/health", timeout=5):
                 return True
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             time.sleep(0.02)

@@ -7,7 +7,6 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
@@ -15,6 +14,7 @@ from followups.cli.client import Unreachable
 from followups.cli.http import Http
 from tests.integration.catalogue.rows import row
 from tests.integration.catalogue.test_cli import CHECK, refused
+from tests.support.installation import Installation, serving
 from tests.support.laptop import Laptop
 
 
@@ -51,45 +51,10 @@ def test_cli_66_what_works_on_the_laptop_only(desk: Laptop) -> None:
 # An installation that answers otherwise than it should
 
 
-class Installation(HTTPServer):
-    """A server on the loopback whose next answer a test says; it keeps what it was sent."""
-
-    status, content_type, content = 200, "application/json", b"{}"
-    headers: dict[str, str]
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Page)
-        self.sent: list[tuple[str, dict[str, str]]] = []
-        self.headers = {}
-        self.url = f"http://127.0.0.1:{self.server_address[1]}"
-
-
-class _Page(BaseHTTPRequestHandler):
-    server: Installation
-
-    def _answer(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length", "0")))
-        self.server.sent.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
-        self.send_response(self.server.status)
-        for name, value in (self.server.headers | {"Content-Type": self.server.content_type}).items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(self.server.content)))
-        self.end_headers()
-        self.wfile.write(self.server.content)
-
-    do_GET = do_POST = _answer  # noqa: N815 - the names of http.server
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
 @pytest.fixture(scope="module")
 def server() -> Iterator[Installation]:
-    made = Installation()
-    threading.Thread(target=made.serve_forever, args=(0.02,), daemon=True).start()
-    yield made
-    made.shutdown()
-    made.server_close()
+    with serving() as it:
+        yield it
 
 
 @pytest.fixture
