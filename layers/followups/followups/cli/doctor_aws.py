@@ -15,6 +15,8 @@ from followups.domain.errors import AwsError, ConfigError, NoAccess
 #: A tick each minute: after this many without one something is wrong.
 _TICKS_MISSED = 3
 _LOOK_BACK = timedelta(minutes=15)
+#: The stack's states in which it works. One whose update was rolled back works as it did before.
+_WORKING = {"CREATE_COMPLETE": True, "UPDATE_COMPLETE": True, "IMPORT_COMPLETE": True, "UPDATE_ROLLBACK_COMPLETE": None}
 _ACCESS = "allow execute-api:Invoke on the API to whoever you are, or name another profile with `followups login --profile`"
 
 
@@ -31,10 +33,7 @@ def checks(session: Session) -> Iterator[Check]:
 def _stack(_session: Session, operator: Operator) -> Iterator[Check]:
     says = f"{operator.stack} is {operator.status}, and you are {operator.caller()}"
     mend = f"aws cloudformation describe-stack-events --stack-name {operator.stack}"
-    # One whose update was rolled back works, as it was before.
-    rolled_back = None if operator.status == "UPDATE_ROLLBACK_COMPLETE" else False
-    ok = operator.status in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE") or rolled_back
-    yield Check(name="stack", ok=ok, says=says, mend=mend)
+    yield Check(name="stack", ok=_WORKING.get(operator.status, False), says=says, mend=mend)
 
 
 def _api(session: Session, _operator: Operator) -> Iterator[Check]:
@@ -88,8 +87,8 @@ def _mail(_session: Session, operator: Operator) -> Iterator[Check]:
         says += "; in the sandbox, so each recipient must be verified too"
         mend = "aws sesv2 put-account-details --production-access-enabled --mail-type TRANSACTIONAL --website-url URL"
         yield Check(name="mail", ok=None, says=says, mend=mend)
-    else:
-        yield Check(name="mail", ok=mail.enabled, says=says)
+    elif mail.enabled:
+        yield Check(name="mail", ok=True, says=says)
     addresses = ["Sender", "ReportTo"] if mail.sandbox else ["Sender"]
     for name in addresses:
         address = operator.parameters.get(name, "")
