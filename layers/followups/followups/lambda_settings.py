@@ -77,7 +77,7 @@ _Address = AfterValidator(_address)
 TableName = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9_.-]{3,255}$", description="the table's name, the stack's output TableName")
 ]
-#: May grow, must never shrink: what lies in a partition that is no longer read is never looked at.
+#: May change both ways: the sweep looks at as many as there ever were (adapters/dynamodb_shards.py).
 Shards = Annotated[int, _Whole, _between(1, 256, "the number of partitions of the due index")]
 StartQueueUrl = Annotated[
     str, _QueueUrl, Field(description="the URL of the runner's queue, the stack's output StartQueueUrl")

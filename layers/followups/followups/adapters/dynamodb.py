@@ -50,8 +50,9 @@ _METHODS = {"Put": "put_item", "Update": "update_item", "Delete": "delete_item"}
 class DynamoDBStore:
     """A store in one table.
 
-    `client` is boto3's low-level client. `shards` is the number of partitions of the due index; it may grow, never shrink.
-    `sleep` and `luck` (0 to 1) are for the pauses between tries.
+    `client` is boto3's low-level client. `shards` is the number of partitions of the due index that are written to, and
+    that `due` reads: who sweeps gives the most that there ever were (`dynamodb_shards.py`). `sleep` and `luck` (0 to 1)
+    are for the pauses between tries.
     """
 
     def __init__(

@@ -49,7 +49,9 @@ class _Aws:
         import boto3
 
         lacking = []
-        session = boto3.Session()
+        # The one that all clients below are made of: a second would cost the cold start its time again.
+        boto3.setup_default_session()
+        session = boto3.DEFAULT_SESSION
         if session.region_name is None:
             lacking.append("AWS_REGION is not set: it is the region of the stack, like eu-central-1")
         if session.get_credentials() is None:
@@ -128,23 +130,18 @@ class _SaidQueue:
             sys.stdout.write(json.dumps(said) + "\n")
 
 
-def _client(service: str, *, attempts: int = 3) -> Any:
+def _client(service: str, *, attempts: int = 3, seconds: int = 10, **more: Any) -> Any:
+    """Gives a client that waits that long for an answer: by itself, less than any function's timeout, so that there is time
+    to say what did not answer."""
     import boto3
     from botocore.config import Config
 
     retries = {"total_max_attempts": attempts, "mode": "standard"}
-    # Shorter than any function's timeout: what does not answer must leave time to say so.
-    return boto3.client(service, config=Config(connect_timeout=5, read_timeout=10, retries=retries))
+    return boto3.client(service, config=Config(connect_timeout=5, read_timeout=seconds, retries=retries, **more))
 
 
 @lru_cache(maxsize=4)
 def waiting_client(seconds: int) -> Any:
     """Gives a client that waits for an agent that long, and asks once. Agents of one installation have few timeouts."""
-    import boto3
-    from botocore.config import Config
-
     # What is quiet for minutes must not be dropped by what lies between; and an agent asked twice has run twice.
-    config_ = Config(
-        connect_timeout=5, read_timeout=seconds, tcp_keepalive=True, retries={"total_max_attempts": 1, "mode": "standard"}
-    )
-    return boto3.client("lambda", config=config_)
+    return _client("lambda", attempts=1, seconds=seconds, tcp_keepalive=True)

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 #: Dead letter queue -> the queue that its messages come from, by the stack's outputs.
 _QUEUES = {"StartDeadLettersUrl": "StartQueueUrl", "ReportDeadLettersUrl": "ReportQueueUrl"}
 #: What stands in every line, or is what was asked for.
-_DULL = frozenset(
-    {"message", "level", "location", "timestamp", "service", "function_request_id", "xray_trace_id", "run_id"}
-)
+_DULL = frozenset({"message", "level", "location", "timestamp", "service", "xray_trace_id", "run_id"})
 
 
 @click.command("logs")

@@ -62,10 +62,9 @@ class LambdaAgent:
             return _failed(f"The function could not be called: {error}")
         except BotoCoreError as error:
             raise AgentUncertain(f"no answer from {call.agent.target}: {error}") from error
-        done = _done(returned.decode("utf-8", "replace"), answer.get("FunctionError"))
-        if len(returned) <= REPORT_LIMIT:
-            return done
-        return replace(done, output_ref=self._keep(call.run_id, returned.decode("utf-8", "replace")))
+        text = returned.decode("utf-8", "replace")
+        done = _done(text, answer.get("FunctionError"))
+        return done if len(returned) <= REPORT_LIMIT else replace(done, output_ref=self._keep(call.run_id, text))
 
     def poll(self, call: AgentCall, handle: str) -> Done | Pending:
         """Is never needed: the function has ended when `start` returns."""
