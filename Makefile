@@ -15,6 +15,8 @@ SEEDS = 500
 MINUTES = 5
 COUNT = 50000
 FUZZ_EXAMPLES = 1000
+# Each with an environment of its own, made of tools/requirements-NAME.txt.
+TOOLS = ministack sam schemathesis rie bandit checkov
 MACHINE = $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)
 # cfn-lint checks a template against one region, and SAM tells nobody about it.
 SAM = AWS_DEFAULT_REGION=eu-central-1 SAM_CLI_TELEMETRY=0 .tools/sam/bin/sam
@@ -23,8 +25,7 @@ RUN = layers/followups/requirements.txt requirements.txt pyproject.toml tools/ve
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
-setup: .venv/.done .tools/ministack/.done .tools/sam/.done .tools/schemathesis/.done .tools/rie/.done \
-	.tools/bandit/.done .tools/checkov/.done ## install all that the other targets need
+setup: .venv/.done $(TOOLS:%=.tools/%/.done) ## install all that the other targets need
 
 demo: .venv/.ready ## see it work, in a folder of its own (.demo)
 	@FOLLOWUPS_HOME=.demo .venv/bin/followups demo $(ARGS)
@@ -98,29 +99,10 @@ clean: ## remove all that was made here, also the environments
 	@touch $@
 
 # Tools whose own requirements do not go together with ours, nor with each other's.
-# Under the functions' own Python where there is one: it runs them when the template is deployed on it.
-.tools/ministack/.done: tools/requirements-ministack.txt tools/venv.sh
-	@PYTHON="$$(sh tools/find-python.sh 3.13 2>/dev/null || echo $(PYTHON))" \
-		sh tools/venv.sh .tools/ministack tools/requirements-ministack.txt
+.tools/%/.done: tools/requirements-%.txt tools/venv.sh
+	@PYTHON="$(TOOL_PYTHON)" sh tools/venv.sh .tools/$* $<
 	@touch $@
 
-.tools/sam/.done: tools/requirements-sam.txt tools/venv.sh
-	@PYTHON="$(PYTHON)" sh tools/venv.sh .tools/sam tools/requirements-sam.txt
-	@touch $@
-
-.tools/bandit/.done: tools/requirements-bandit.txt tools/venv.sh
-	@PYTHON="$(PYTHON)" sh tools/venv.sh .tools/bandit tools/requirements-bandit.txt
-	@touch $@
-
-.tools/checkov/.done: tools/requirements-checkov.txt tools/venv.sh
-	@PYTHON="$(PYTHON)" sh tools/venv.sh .tools/checkov tools/requirements-checkov.txt
-	@touch $@
-
-# Under the functions' own Python: it runs them.
-.tools/rie/.done: tools/requirements-rie.txt tools/venv.sh
-	@PYTHON="$$(sh tools/find-python.sh 3.13)" sh tools/venv.sh .tools/rie tools/requirements-rie.txt
-	@touch $@
-
-.tools/schemathesis/.done: tools/requirements-schemathesis.txt tools/venv.sh
-	@PYTHON="$(PYTHON)" sh tools/venv.sh .tools/schemathesis tools/requirements-schemathesis.txt
-	@touch $@
+# What runs the functions runs under their own Python, where there is one.
+TOOL_PYTHON = $(PYTHON)
+.tools/ministack/.done .tools/rie/.done: TOOL_PYTHON = $(shell sh tools/find-python.sh 3.13 2>/dev/null || echo $(PYTHON))

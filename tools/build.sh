@@ -11,7 +11,7 @@ PATH=$(dirname "$python"):$PATH
 export PATH
 # Caches of other tools inside the sources would be shipped.
 find layers functions -type d \( -name __pycache__ -o -name .mypy_cache \) -prune -exec rm -rf {} +
-echo "Building with $("$python" -V) ..."
+echo "Building with $("$python" -V), which takes a minute or two the first time ..."
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 env ${SAM} build --build-dir "$built" "$@" >"$log" 2>&1 || {
