@@ -49,9 +49,7 @@ class _Aws:
         import boto3
 
         lacking = []
-        # The one that all clients below are made of: a second would cost the cold start its time again.
-        boto3.setup_default_session()
-        session = boto3.DEFAULT_SESSION
+        session = boto3.Session()
         if session.region_name is None:
             lacking.append("AWS_REGION is not set: it is the region of the stack, like eu-central-1")
         if session.get_credentials() is None:
