@@ -117,6 +117,7 @@ def test_stopped_means_nothing_starts(laptop: Laptop) -> None:
     assert len(laptop.json("run-due", "--at", later(minutes=1))["ran"]) == 1
 
 
+@pytest.mark.slow
 def test_ten_at_once_over_fifty_due_run_each_once_and_never_over_the_cap(laptop: Laptop, tmp_path: Path) -> None:
     log = tmp_path / "log"
     script = f"echo start >> {log}; sleep 0.05; echo end >> {log}"

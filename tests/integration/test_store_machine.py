@@ -243,7 +243,6 @@ def new_ministack(ministack_client: Any) -> Beds:
     return lambda: DynamoDBBed(ministack_client)
 
 
-#: moto is the slowest by far, and ministack knows what it knows: `make races` has it.
 #: For each store: how to make empty beds, the examples and their steps in `make test`, and the share of FUZZ_EXAMPLES.
 STORES: dict[str, tuple[str, int, int, float]] = {
     "simulation": ("new_simulation", 12, 40, 0.5),
@@ -252,10 +251,12 @@ STORES: dict[str, tuple[str, int, int, float]] = {
     "moto": ("new_moto", 1, 25, 0.02),
     "ministack": ("new_ministack", 2, 20, 0.03),
 }
+#: What another one of them covers as well, and takes longest, waits for `make races`.
+SLOW = frozenset({"moto", "simulated DynamoDB"})
 
 
 @pytest.mark.hypothesis
-@pytest.mark.parametrize("name", [pytest.param(it, marks=pytest.mark.slow) if it == "moto" else it for it in STORES])
+@pytest.mark.parametrize("name", [pytest.param(it, marks=pytest.mark.slow) if it in SLOW else it for it in STORES])
 def test_whatever_is_asked_of_a_store_it_does_as_the_model(name: str, request: pytest.FixtureRequest) -> None:
     fixture, few, steps, share = STORES[name]
     new_bed: Beds = request.getfixturevalue(fixture)
