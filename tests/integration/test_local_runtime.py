@@ -1,5 +1,7 @@
 """The laptop's engine when there is more to do than at once: a slot that falls free is used, and nothing piles up."""
 
+import signal
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,14 +13,17 @@ import pytest
 
 from followups import bootstrap
 from followups.adapters.local import MemoryQueue, SystemClock
+from followups.adapters.sqlite import SQLiteStore
 from followups.cli.client import Client, InProcess
 from followups.config import LaptopConfig, LaptopEnvironment
+from followups.domain.entities import FollowUp, Run
 from followups.domain.messages import Message
 from followups.domain.status import Status
 from followups.local import due
 from followups.local.runtime import Parts, Runtime
 from followups.ports import Store
 from tests.support import bulk
+from tests.support.laptop import Laptop
 from tests.support.things import fresh
 
 ME = "me"
@@ -142,3 +147,27 @@ def test_the_api_writes_through_the_store_that_it_is_given(tmp_path: Path) -> No
     client = Client(InProcess(handler, ME, SystemClock().now), None)
     client.create({"agent": "@checklist", "task": "Task", "message": "disk / < 99%", "due": "7d"}, None)
     assert store.commits == 1
+
+
+@pytest.mark.parametrize("kind", [FollowUp, Run])
+def test_ctrl_c_amid_a_tick_loses_no_message(laptop: Laptop, kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first signal comes when the store has a claim, or a report's try, and the queue does not have its message."""
+    laptop.add_agent("@a", "echo", "hello")
+    laptop.client.create({"agent": "@a", "task": "Say hello", "due": "in 1 second"}, None)
+    to_come, commit = [signal.SIGINT], SQLiteStore.commit
+
+    def commit_and_signal(store: SQLiteStore, *changes: Any) -> None:
+        commit(store, *changes)
+        ours = threading.current_thread() is threading.main_thread() and isinstance(changes[0].new, kind)
+        if ours and to_come:
+            signal.raise_signal(to_come.pop())
+
+    monkeypatch.setattr(SQLiteStore, "commit", commit_and_signal)
+    if kind is Run:  # its message is lost, so that a tick finds the report
+        monkeypatch.setattr("followups.usecases.run._queue_report", lambda *_: None)
+    ended = laptop.here("dev", "--port", "0")
+
+    assert (ended.returncode, to_come) == (0, []), ended.stderr
+    item = laptop.client.pages("all")[0]
+    assert item["status"] in ({"scheduled", "done"} if kind is FollowUp else {"done"})
+    assert len(laptop.mails()) == (item["status"] == "done")

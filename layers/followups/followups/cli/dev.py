@@ -7,7 +7,8 @@ import click
 
 from followups import bootstrap
 from followups.adapters.local import SystemClock
-from followups.cli.run_due import end_on_signals, end_quietly, print_run
+from followups.cli.ending import Ending, end_quietly
+from followups.cli.run_due import print_run
 from followups.cli.shell import Session, refuse_inside_run, with_session
 from followups.domain.errors import StoreError
 from followups.local.runtime import Runtime
@@ -25,13 +26,13 @@ def dev_(session: Session, port: int) -> None:
     store = bootstrap.laptop_store(env.home)
     parts = bootstrap.laptop_parts(env, settings, store=store, clock=clock)
     api = bootstrap.laptop_api(env.home, settings, store=store)
-    end_on_signals()
+    ending = Ending()
     with Runtime(parts, on_run=lambda run: print_run(session, run)) as runtime:
         server = ApiServer(port, api, user=bootstrap.laptop_user(), now=clock.now)
         threading.Thread(target=server.serve_forever, daemon=True, name="followups-http").start()
         session.say(f"Followups at http://{HOST}:{server.server_address[1]}, a tick each second. Ctrl-C ends.")
         try:
-            _tick_for_ever(runtime)
+            _tick_for_ever(runtime, ending)
         except KeyboardInterrupt:
             session.say("")
             end_quietly(session, runtime)
@@ -41,11 +42,12 @@ def dev_(session: Session, port: int) -> None:
     session.say("Ended; what is scheduled waits in the store.")
 
 
-def _tick_for_ever(runtime: Runtime) -> None:
+def _tick_for_ever(runtime: Runtime, ending: Ending) -> None:
     trouble = ""
     while True:
         try:
-            runtime.tick()
+            with ending.held():
+                runtime.tick()
             if trouble:
                 sys.stderr.write("followups: the store answers again\n")
             trouble = ""

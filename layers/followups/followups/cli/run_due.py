@@ -4,7 +4,6 @@ Light on purpose: nothing of agents or mail is imported until something is due, 
 """
 
 import json
-import signal
 import time
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -13,12 +12,13 @@ import click
 
 from followups import bootstrap
 from followups.adapters.local import SystemClock
+from followups.cli.ending import Ending, end_quietly
 from followups.cli.shell import SHORT, Session, refuse_inside_run, status, with_session
 from followups.domain.entities import Run
 from followups.domain.errors import Invalid
 
 if TYPE_CHECKING:
-    from followups.local.runtime import Parts, Runtime
+    from followups.local.runtime import Parts
 
 _PAUSE_S = 0.2
 #: A long line is told of this often.
@@ -87,11 +87,12 @@ def _work(session: Session, parts: "Parts") -> list[Run]:
         ran.append(run)
         print_run(session, run)
 
-    end_on_signals()
+    ending = Ending()
     with Runtime(parts, on_run=note) as runtime:
         try:
             while True:
-                claimed = runtime.tick()["claimed"]
+                with ending.held():
+                    claimed = runtime.tick()["claimed"]
                 if claimed and time.monotonic() - told >= _TELL_S:
                     told = time.monotonic()
                     words = f"{len(ran)} have run, going on …" if ran else f"Running {claimed} …"
@@ -114,27 +115,6 @@ def _work(session: Session, parts: "Parts") -> list[Run]:
             end_quietly(session, runtime)
             raise
     return ran
-
-
-def end_on_signals() -> None:
-    """Lets SIGTERM and a closed terminal end us as Ctrl-C does, and Ctrl-C too where a script's `&` made it ignored."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # nohup ignores it, and means it
-        signal.signal(signal.SIGHUP, signal.default_int_handler)
-
-
-def end_quietly(session: Session, runtime: "Runtime") -> None:
-    """Ends after Ctrl-C: gives back what was not started, waits for what runs; a second Ctrl-C kills it."""
-    alive = runtime.stop_claiming()
-    try:
-        if alive:
-            session.say(f"Waiting for {alive} run{'s' if alive > 1 else ''} to end; Ctrl-C again stops them.")
-        runtime.drain()
-    except KeyboardInterrupt:
-        session.say("Stopping them.")
-        runtime.stop_agents()
-        runtime.drain(timeout_s=10)
 
 
 def _summary(session: Session, ran: list[Run], nothing: str) -> None:

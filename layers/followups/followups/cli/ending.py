@@ -1,0 +1,59 @@
+"""How `dev` and `run-due` end on Ctrl-C, a SIGTERM or a closed terminal: what is begun is brought to its end first."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from followups.cli.shell import Session
+
+if TYPE_CHECKING:
+    from followups.local.runtime import Runtime
+
+
+class Ending:
+    """From its making on, a signal that ends a program is a KeyboardInterrupt here, and waits where it must."""
+
+    def __init__(self) -> None:
+        self._held = self._came = False
+        # Ctrl-C too, for a script's `&` makes it ignored.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._end)
+        if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # nohup ignores it, and means it
+            signal.signal(signal.SIGHUP, self._end)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Lets a signal wait for the end of the block; a second one breaks into it.
+
+        For a tick: it notes claims and reports in the store before it puts their messages on the queue, and a message that
+        is lost between costs its follow-up minutes.
+        """
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
+            if self._came:
+                self._came = False
+                raise KeyboardInterrupt
+
+    def _end(self, _number: int, _frame: FrameType | None) -> None:
+        if self._held and not self._came:
+            self._came = True
+            return
+        raise KeyboardInterrupt
+
+
+def end_quietly(session: Session, runtime: "Runtime") -> None:
+    """Ends after Ctrl-C: gives back what was not started, waits for what runs; a second Ctrl-C kills it."""
+    alive = runtime.stop_claiming()
+    try:
+        if alive:
+            session.say(f"Waiting for {alive} run{'s' if alive > 1 else ''} to end; Ctrl-C again stops them.")
+        runtime.drain()
+    except KeyboardInterrupt:
+        session.say("Stopping them.")
+        runtime.stop_agents()
+        runtime.drain(timeout_s=10)
