@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Ending:
-    """From its making on, a signal that ends a program is a KeyboardInterrupt here, and waits where it must."""
+    """Makes each signal that ends a program a KeyboardInterrupt, and can hold the first of them back."""
 
     def __init__(self) -> None:
         self._held = self._came = False
@@ -27,8 +27,8 @@ class Ending:
     def held(self) -> Iterator[None]:
         """Lets a signal wait for the end of the block; a second one breaks into it.
 
-        For a tick: it notes claims and reports in the store before it puts their messages on the queue, and a message that
-        is lost between costs its follow-up minutes.
+        For a tick: it notes each claim and report in the store, and only then has a message for the queue. What breaks off
+        between the two costs the follow-up minutes.
         """
         self._held = True
         try:
