@@ -62,3 +62,18 @@ def test_what_was_cancelled_has_not_run(running: Running) -> None:
     assert running.say("show", made["id"])["status"] == "cancelled"
     assert running.say("runs", made["id"])["runs"] == []
     assert not [it for it in running.there.mails() if "Cancelled in time" in it.subject]
+
+
+def test_a_mind_is_changed_on_the_deployed_stack(running: Running) -> None:
+    told = running.say("preview", "Check it every other friday at 9", "--timezone", "America/New_York")
+    assert (told["task"], told["rule"]) == ("Check it", "FREQ=WEEKLY;INTERVAL=2;BYDAY=FR;BYHOUR=9;BYMINUTE=0")
+    first = running.say("create", "@hello", "Check it every monday at 9", "--replace-key", "mind")
+    assert first["task"] == "Check it" and len(first["next"]) == 5
+    snoozed = running.say("snooze", first["id"], "3d")
+    assert snoozed["snoozed_to"] > first["due_at"] == snoozed["due_at"]
+    assert running.say("pause", first["id"], "--until", "in 2 days")["paused_until"]
+    second = running.say("create", "@hello", "Check it in 7 days", "--replace-key", "mind")
+    assert second["warnings"] == [f"it takes the place of {first['id']}, which was paused"]
+    shown = running.say("show", first["id"])
+    assert (shown["status"], shown["replaced_by"], shown["coming"]) == ("cancelled", second["id"], [])
+    assert running.say("delete", second["id"])["status"] == "cancelled"

@@ -99,7 +99,7 @@ def test_a_run_token_speaks_for_its_live_run_only(server: Api) -> None:
     token = sign_run(RunToken("me", live.id, live.fence), SECRET)
     status, child, _ = server.call("POST", "/v1/follow-ups", TASK | {"due": "in 1 second"}, followups_run_token=token)
     assert (status, child["parent"], child["depth"]) == (201, live.run_id, 1)
-    assert "5 minutes" in child["notes"][0]
+    assert "5 minutes" in child["warnings"][0]
     path = f"/v1/follow-ups/{live.id}"
     for method, target in [("POST", f"{path}/run"), ("POST", f"{path}/pause"), ("PUT", "/v1/control")]:
         body = {"stopped": True} if "control" in target else None

@@ -38,19 +38,25 @@ FIELDS = {
 }  # fmt: skip
 BODY = st.fixed_dictionaries(
     {"agent": st.sampled_from(["@a"] * 5 + ["@b"] * 3 + ["@c"]), "task": FIELDS["task"], "due": FIELDS["due"]},
-    optional={name: FIELDS[name] for name in ("message", "report_to", "max_attempts")},
+    optional={name: FIELDS[name] for name in ("message", "report_to", "max_attempts")}
+    | {"late": st.just("skip"), "replace_key": st.just("it")},
 )
 PATCH = st.fixed_dictionaries({}, optional=FIELDS).filter(bool)
 KEYS = st.sampled_from([None, None, "k1", "k2"])
 IF_MATCH = st.sampled_from([0, 0, 0, -1, 1, None, "*", 'W/"1"'])
-APT = {"pause": ["scheduled", "claimed"], "resume": ["paused"], "run": ["scheduled", "claimed"], "delete": OPEN}
-VERB = st.sampled_from(["pause", "resume", "resume", "run", "delete"])
+APT = {
+    "pause": ["scheduled", "claimed"], "resume": ["paused"], "run": ["scheduled", "claimed"], "delete": OPEN,
+    "pause until": ["scheduled", "claimed"], "snooze": ["scheduled", "claimed"],
+}  # fmt: skip
+VERB = st.sampled_from(["pause", "pause until", "resume", "resume", "run", "snooze", "delete"])
 REASON = st.sampled_from([None, "on holiday"])
 STATUSES = ("open", "closed", "all", "paused", "done")
 STATUS = st.sampled_from(STATUSES)
 LIMIT = st.sampled_from([1, 1, 2, 3, 100])
 DOES = st.sampled_from(["succeeded", "succeeded", "attention", "failed", "failed", "timed_out", "go on", "break off"])
-MEANWHILE = st.sampled_from(["", "", "pause", "resume", "run", "delete", "delete", "edit", "show", "sweep", "child"])
+MEANWHILE = st.sampled_from(
+    ["", "", "pause", "resume", "run", "snooze", "delete", "delete", "edit", "show", "sweep", "child"]
+)
 MAIL = st.sampled_from(["accepted", "accepted", "not sent", "refused", "uncertain"])
 SECONDS = st.sampled_from([0, 1, 10, 60, 60, 130, 130, 600, 1_000, 1_000, 3_600, 86_400])
 SETTINGS = st.fixed_dictionaries(

@@ -17,7 +17,8 @@ from followups.domain.lineage import RunToken
 from followups.domain.status import Outcome
 from followups.usecases import manage, registry
 from followups.usecases.audit import audit
-from followups.usecases.manage import Asker, Request
+from followups.usecases.create import Request, create
+from followups.usecases.manage import Asker
 from followups.usecases.report import send_report
 from tests.support.audits import hurry
 from tests.support.world import ME, Bench
@@ -90,7 +91,7 @@ class Life:
             self._make(asker, Request(agent="@b", task="Child", when="in 1 second", timezone="UTC"))
 
     def _make(self, asker: Asker, request: Request) -> None:
-        made = manage.create(self.bench.world, asker, request, idempotency_key=None, allow_commands=True)
+        made = create(self.bench.world, asker, request, idempotency_key=None, allow_commands=True)
         self.made.append(made.follow_up)
 
     def cancel(self) -> None:

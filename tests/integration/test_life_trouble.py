@@ -15,7 +15,7 @@ from followups.domain.status import Outcome, Status
 from followups.local.server import same_user
 from followups.usecases import manage
 from followups.usecases.abandoned import end_abandoned
-from followups.usecases.manage import Request
+from followups.usecases.create import Request, create
 from tests.support.clock import START
 from tests.support.laptop import Laptop
 from tests.support.world import ME, Bench, slow_commits
@@ -86,10 +86,10 @@ def test_an_extra_run_uses_up_no_attempt_of_an_occurrence(bench: Bench) -> None:
 
 def test_a_key_is_free_again_when_its_follow_up_is_forgotten(bench: Bench) -> None:
     request = Request(agent="@a", task="Task", when="7d", timezone="UTC")
-    first = manage.create(bench.world, ME, request, idempotency_key="k", allow_commands=True)
+    first = create(bench.world, ME, request, idempotency_key="k", allow_commands=True)
     manage.cancel(bench.world, ME, first.follow_up.id)
     bench.clock.advance(days=91)
-    again = manage.create(bench.world, ME, request, idempotency_key="k", allow_commands=True)
+    again = create(bench.world, ME, request, idempotency_key="k", allow_commands=True)
     assert not again.replayed
     assert manage.get(bench.world, ME, first.follow_up.id).status is Status.SCHEDULED
     assert again.follow_up.due_at - first.follow_up.due_at == timedelta(days=91)

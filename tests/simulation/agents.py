@@ -34,7 +34,9 @@ class Nature:
     children: int = 0
     least_children: int = 0
     #: When it asks that they be due.
-    child_due: tuple[str, ...] = ("in 1 second", "in 6 minutes", "in 2 hours")
+    child_due: tuple[str, ...] = ("in 1 second", "in 6 minutes", "in 2 hours", "every 20 minutes 2 times")
+    #: How likely what it makes goes by a name, and takes the place of what its tree calls so.
+    replaces: float = 0.0
     #: How likely it fires the sweeper, as the agents of the first version did.
     fires: float = 0.0
     #: How likely something that it started goes on after it, with its token.
@@ -49,7 +51,16 @@ NATURES = {
     "@pending": Nature(pending=True, works=(20.0, 500.0), timeout_s=300, fails=0.5),
     # Quick and often wrong: its next attempt may run while an answer about the last one is still on its way.
     "@flaky": Nature(rerun="safe", pending=True, works=(1.0, 60.0), timeout_s=120, fails=0.7, polls=(1, 20)),
-    "@maker": Nature(max_concurrency=2, works=(1.0, 40.0), children=3, fires=0.5, max_attempts=2, lingers=0.3, fails=0.4),
+    "@maker": Nature(
+        max_concurrency=2,
+        works=(1.0, 40.0),
+        children=3,
+        fires=0.5,
+        max_attempts=2,
+        lingers=0.3,
+        fails=0.4,
+        replaces=0.3,
+    ),
 }
 
 

@@ -9,6 +9,7 @@ def _m(name: str, module: str, *edits: tuple[str, str]) -> Mutant:
 
 _SWEEP, _RUN, _REPORT, _RUNS = "usecases.sweep", "usecases.run", "usecases.report", "domain.runs"
 _CLAIMS, _EDITING, _LINEAGE = "domain.claims", "domain.editing", "domain.lineage"
+_CREATE, _SCHEDULE = "usecases.create", "domain.schedule"
 _DYNAMODB, _DYNAMODB_CHANGES = "adapters.dynamodb", "adapters.dynamodb_changes"
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -100,7 +101,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _m(
         "next occurrence from now instead of nominal", _RUNS,
-        ("return next_after(rule, anchor, zone, old.folded_to or old.due_at)", "return next_after(rule, anchor, zone, at)"),
+        ("next_after(rule, anchor, zone, old.folded_to or old.due_at)", "next_after(rule, anchor, zone, at)"),
     ),
     _m(
         "roll-forward outside the finish", _RUNS,
@@ -108,7 +109,7 @@ MUTANTS: tuple[Mutant, ...] = (
             "    slots = (\n        TakeSlot(agent.slots_key",
             "    if old.rule is not None:\n"
             "        rolled = next_after(*_rule_of(old), old.due_at)\n"
-            "        swap = replace(swap, new=replace(swap.new, due_at=rolled))\n"
+            "        swap = replace(swap, new=replace(swap.new, due_at=rolled.at if rolled else old.due_at))\n"
             "    slots = (\n        TakeSlot(agent.slots_key",
         ),
     ),
@@ -165,4 +166,35 @@ MUTANTS: tuple[Mutant, ...] = (
         "hourly budget ignored", _RUNS,
         ("    if not runs_per_hour:\n", "    if True:\n"),
     ),
+    _m("lateness counted from the nominal time", _RUNS, ("at - old.planned_at <= within", "at - old.due_at <= within")),
+    _m("skipped after an attempt", _RUNS, ("is None or old.attempt or old.extra or", "is None or old.extra or")),
+    _m("skipped what was asked for by hand", _RUNS, ("or old.attempt or old.extra or", "or old.attempt or")),
+    _m("skip covers what is not too late", _RUNS, ("stamp.at - within - timedelta(microseconds=1)", "stamp.at")),
+    _m("late policy ignored", _RUN, ("if (overdue := runs.lateness(old, at)) is not None:", "if (overdue := None) is not None:")),
+    _m(
+        "a recurrence goes on after it was replaced", _RUNS,
+        ("following = None if old.replaced_by else _following(old, at)", "following = _following(old, at)"),
+    ),
+    _m("a retry after it was replaced", _RUNS, ("old.max_attempts or old.replaced_by:", "old.max_attempts:")),
+    _m("the old one of a name is left", _CREATE, ("return (naming, way), (f", "return (naming,), (f")),
+    _m(
+        "two take one name at once", _CREATE,
+        ("return (naming,), ()", "return (), ()"), ("return (naming, way), (f", "return (way,), (f"),
+    ),
+    _m(
+        "a snooze moves the schedule", _EDITING,
+        ('"snoozed_to": until, "start_at": until}', '"snoozed_to": until, "start_at": until, "due_at": until}'),
+    ),
+    _m("a snooze is forgotten by the start", _EDITING, ('"snoozed_to": until, "start_at": until}', '"snoozed_to": until}')),
+    _m("a pause that never ends", _SWEEP, ("        _look_at_paused(world, item, at, facts)", "        return")),
+    _m(
+        "a pause ends by the look-ahead", _SWEEP,
+        ("    if item.wake_at is None or item.wake_at > at:\n        return\n    world", "    world"),
+        ("editing.pause_over(item,", "editing.resume(item,"),
+    ),
+    _m("COUNT ignored", _SCHEDULE, ("if last is not None and found.at > last:", "if False:")),
+    _m("UNTIL ignored", _SCHEDULE, ("if rule.until is not None and local > rule.until:", "if False:")),
+    _m("the stagger of the first time only", _RUNS, ('"start_at": found.at + old.stagger', '"start_at": found.at')),
+    _m("a run by hand uses up an occurrence", _RUNS, ("return old.rule is not None and old.extra and", "return False and")),
+    _m("zones' data not read anew", _CLAIMS, ("if old.due_wall is None or old.tzdata == TZDATA:", "if old is not None:")),
 )  # fmt: skip

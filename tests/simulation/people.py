@@ -2,7 +2,9 @@
 
 import json
 import random
+import re
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from followups.domain import ids
@@ -10,12 +12,15 @@ from followups.domain.contract import AgentCall
 from followups.domain.entities import FollowUp
 from followups.local import events
 from tests.simulation.engine import MINUTE, SECOND, Process
+from tests.simulation.faults import SKEW
 from tests.support.contract import check_answer
 
 if TYPE_CHECKING:
     from tests.simulation.stack import Stack
 
 OWNERS = ("ada", "bob")
+#: What people and agents call things, each in their own.
+NAMES = ("backup", "report")
 _TRIES = 6
 #: What people do: how often, and how.
 Actions = Mapping[str, tuple[int, Callable[["Act"], None]]]
@@ -58,10 +63,10 @@ class People:
                 self.act(f"{name} #{number}", moment + 5 * SECOND, owner, actions[name][1])
 
     def end(self) -> None:
-        """Lets everybody cancel what recurs."""
+        """Lets everybody cancel what recurs without an end; what has one must come to it by itself."""
         for item in list(self.stack.tables.items.values()):
             it = item.entity
-            if isinstance(it, FollowUp) and it.rule:
+            if isinstance(it, FollowUp) and it.rule and not ("COUNT=" in it.rule or "UNTIL=" in it.rule):
                 path = f"/v1/follow-ups/{it.id}"
                 self.act(f"end {it.id[:6]}", 0, it.owner, lambda act, path=path: act.until_answered("DELETE", path))
 
@@ -100,9 +105,12 @@ class People:
     def child(self, process: Process, call: AgentCall, number: int) -> None:
         """An agent asks for a follow-up of its own, as itself."""
         # What is due at once is moved away; what an agent would do in a loop must not spin.
-        due = process.rng.choice(self.stack.natures[call.agent.name].child_due)
+        nature = self.stack.natures[call.agent.name]
+        due = process.rng.choice(nature.child_due)
         agent = process.rng.choice([it for it in ("@safe", "@maker") if it in self.stack.natures])
         body = {"agent": agent, "task": f"Child {number} of {call.run_id}", "due": due}
+        if process.rng.random() < nature.replaces:
+            body["replace_key"] = self._name_in_tree(process, call)
         headers = {"followups-run-token": call.token, "idempotency-key": f"{call.run_id}-{number}"}
         for _ in range(2):
             answered = self.ask(process, "agent", "POST", "/v1/follow-ups", body, headers)
@@ -110,8 +118,30 @@ class People:
                 if answered[0] in (200, 201):
                     made = answered[1]
                     self.stack.checks.that(made["parent"] == call.run_id, "I12 a child of its own run", made["parent"])
+                    self.said(call.owner, answered)
                     self.accepted(call.owner, made["id"])
                 return
+
+    def _name_in_tree(self, process: Process, call: AgentCall) -> str:
+        """Gives a name that an agent's child may go by: often that of the agent's own follow-up."""
+        named = ids.parse_run_id(call.run_id)
+        assert named is not None
+        own = self.stack.checks.now_of(ids.follow_up_key(call.owner, named[0]))
+        names = [f"tree-{own.root[:6]}", NAMES[0]] if own else list(NAMES)
+        return process.rng.choice([*names, *([own.replace_key] * 2 if own and own.replace_key else [])])
+
+    def said(self, owner: str, answered: Answer) -> None:
+        """What was said back of a create was so: its next times, and whose place it takes."""
+        status, body, _ = answered
+        that, made = self.stack.checks.that, self.stack.checks.history.get((ids.follow_up_key(owner, body["id"]), 1))
+        if status != 201 or made is None:
+            return
+        right = [f"{it:%Y-%m-%dT%H:%M:%SZ}" for it in self.stack.checks.courses.first_times(made)]
+        that([it["utc"] for it in body["next"]] == right, "I19 the next times", body["id"], body["next"], right)
+        for words in body["warnings"]:
+            if found := re.fullmatch(r"it takes the place of (\w+), which was (\w+)", words):
+                old = self.stack.checks.now_of(ids.follow_up_key(owner, found[1]))
+                that(old is not None and old.replaced_by == made.id, "I19 whose place it takes", made.id, words)
 
     def accepted(self, owner: str, follow_up_id: str) -> None:
         stored = self.stack.tables.items.get(ids.follow_up_key(owner, follow_up_id))
@@ -127,6 +157,7 @@ class Act:
         self.people, self.process, self.owner = people, process, owner
         self.rng: random.Random = process.rng
         self.checks, self.natures = people.stack.checks, people.stack.natures
+        self._others = 0
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Answer | None:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -150,13 +181,35 @@ class Act:
             return self.rng.choice(busy)
         return self.rng.choice(known) if known else None
 
+    def also(self, act: Callable[["Act"], None]) -> None:
+        """Lets somebody else do that at the same time, for the same owner."""
+        self._others += 1
+        name = f"{self.process.name} ({self._others})"
+        Process(self.people.stack.engine, name, lambda it: act(Act(self.people, it, self.owner)))
+
+    def stored(self) -> FollowUp | None:
+        """Gives one of the owner's follow-ups as it is stored just now."""
+        it = self.one()
+        return self.checks.now_of(ids.follow_up_key(self.owner, it)) if it else None
+
+    def now(self) -> datetime:
+        return self.people.stack.engine.instant(self.people.stack.engine.now)
+
+    def long_enough(self, until: str, began: datetime, span: int) -> None:
+        """What was asked for that long, counted from a moment since `began` or a later one, lasts until then."""
+        least = began + timedelta(milliseconds=span - SKEW) - timedelta(seconds=1)
+        self.checks.that(datetime.fromisoformat(until) >= least, "it lasts as long as was asked", until, least)
+
     def true(self, view: dict[str, Any]) -> None:
         """What is said of a follow-up was so at that version of it."""
         it = self.checks.history.get((ids.follow_up_key(self.owner, view["id"]), view["version"]))
         self.checks.that(it is not None, "I19 a version that never was", view["id"], view["version"])
         assert isinstance(it, FollowUp)
-        said = (view["status"], view["occurrence"], view["attempt"], view["due_at"], view["task"])
-        was = (it.status, it.occurrence, it.attempt, f"{it.due_at:%Y-%m-%dT%H:%M:%SZ}", it.task)
+        names = ("status", "occurrence", "attempt", "task", "rule", "replace_key", "replaced_by", "reason")
+        times = ("due_at", "snoozed_to", "paused_until")
+        said = [*(view[name] for name in names), *(view[name] for name in times)]
+        was = [getattr(it, name) for name in names]
+        was += [moment and f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in (getattr(it, name) for name in times)]
         self.checks.that(said == was, "I19 what is shown was never so", said, was)
 
     def put(self, name: str, cap: int | None = None) -> None:

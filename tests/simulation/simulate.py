@@ -1,5 +1,6 @@
 """One seed from beginning to end."""
 
+import random
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -11,10 +12,15 @@ from tests.simulation.laptop import LaptopStack
 from tests.simulation.stack import Stack
 
 START = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+#: Some stories begin a day before the clocks are put back or forward, in Berlin or New York.
+STEPS = tuple(
+    datetime.fromisoformat(f"{day}T12:00:00+00:00") for day in ("2026-10-24", "2026-10-31", "2027-03-13", "2027-03-27")
+)
 #: Recurrences go on this long after all is healed; then people cancel them.
 GOES_ON = 2 * DAY
-#: By then everything must have come to rest: the last resend of a claim is 8.5 hours after its time.
-DRAINS = GOES_ON + 2 * DAY
+#: By then everything must have come to rest: the last resend of a claim is 8.5 hours after its time, and what was asked
+#: for at the end may be put off for days.
+DRAINS = GOES_ON + 5 * DAY
 #: Each so many'th seed runs over the DynamoDB adapter.
 DYNAMODB_EVERY = 8
 #: Each so many'th is a laptop.
@@ -40,7 +46,8 @@ def simulate(
     skip: frozenset[int] = frozenset(),
 ) -> Result:  # fmt: skip
     """Runs a seed. `only` leaves out all faults but these, `skip` the actions of these numbers: for making it short."""
-    engine = Engine(seed, START)
+    beginning = random.Random(f"{seed}/beginning")
+    engine = Engine(seed, beginning.choice(STEPS) if beginning.random() < 0.3 else START)
     if trace:
         engine.trace = []
     rng = engine.rng("story")

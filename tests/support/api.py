@@ -23,7 +23,7 @@ from tests.support.contract import check_answer
 SECRET = b"0123456789abcdef0123456789abcdef"
 TASK = {"agent": "@checklist", "task": "Check", "message": "disk / < 99%", "due": "7d"}
 #: What RFC 9457 and the issue ask of a refusal's body.
-PROBLEM = {"type", "title", "status", "detail", "code", "instance", "errors"}
+PROBLEM = {"type", "title", "status", "detail", "code", "instance", "errors", "requests"}
 Answered = tuple[int, Any, dict[str, str]]
 
 

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import tzdata
+
 from tests.support.api_engine import REMAINING, SteadyChance
-from tests.support.api_model import DAY, KEPT, LIVE, Expected, Model, instant
+from tests.support.api_model import DAY, GRACE, KEPT, LIVE, Expected, Model, instant
 
 CAP = 2
 _SENDS, _TRIES, _FAILURES = 8, 8, 3
@@ -57,6 +59,8 @@ class EngineModel(Model):
                 self._send_again(it)
             elif it.status in LIVE and due:
                 self._look_at_live(it)
+            elif it.status == "paused" and it.paused_until and it.paused_until <= now:
+                it.change(status="scheduled", reason=None, failures_in_row=0)
         for record in records:
             if record.look_at is not None and record.look_at <= now:
                 self._look_at_report(record)
@@ -83,9 +87,15 @@ class EngineModel(Model):
             return "early"
         if self.control["stopped"]:
             return "blocked"
+        if self.is_too_late(it):
+            return "skipped"
         if agent is None:
             return "refused"
         return "start" if self.is_free(it.view["agent"]) else "blocked"
+
+    def is_too_late(self, it: Expected) -> bool:
+        may_be = it.view["late"] == "run_once" or it.view["attempt"] or it.extra
+        return not may_be and self.now() - it.planned_at > GRACE
 
     def not_started(self, it: Expected, word: str) -> None:
         """A runner answered with that word."""
@@ -94,8 +104,8 @@ class EngineModel(Model):
         elif word == "blocked":
             since = (it.view["blocked"] or {}).get("since", instant(self.now()))
             it.change(status="scheduled", blocked={"reason": self._why(it), "since": since})
-        elif word == "refused":
-            self._end(it, "failed", None)
+        elif word in ("refused", "skipped"):
+            self._end(it, "failed" if word == "refused" else word, None)
 
     def started(self, it: Expected) -> None:
         """The agent is called."""
@@ -116,7 +126,8 @@ class EngineModel(Model):
         agent = self.agents.get(it.view["agent"])
         safe = agent is not None and agent["rerun"] == "safe"
         again = outcome == "failed" or (outcome in ("unknown", "timed_out") and safe)
-        if it.status == "running" and again and it.view["attempt"] < it.view["max_attempts"]:
+        left = it.view["attempt"] < it.view["max_attempts"] and it.view["replaced_by"] is None
+        if it.status == "running" and again and left:
             self._retry(it, outcome, summary)
         else:
             self._end(it, outcome, summary)
@@ -171,9 +182,9 @@ class EngineModel(Model):
         again = self.now() + backoff(it.view["attempt"])
         record = self._record(it, outcome, summary, final=False)
         attempt = it.view["attempt"]
-        if it.extra and it.due_at > it.started_at and again >= it.due_at:
+        if it.is_between(it.started_at) and again >= it.planned_at:
             # Its own time comes first: that is another occurrence.
-            again, attempt, it.extra = it.due_at, 0, False
+            again, attempt, it.extra = it.planned_at, 0, False
         it.start_at = again
         it.change(status="scheduled", attempt=attempt)
         self._keep(it, record, reported=False)
@@ -187,35 +198,43 @@ class EngineModel(Model):
             self._keep(it, record, reported=False)
             return
         record = self._record(it, outcome, summary, final=True)
-        good = outcome in ("succeeded", "attention")
-        failures = 0 if good else it.view["failures_in_row"] + 1
+        good = outcome in ("succeeded", "attention", "skipped")
+        failures = it.view["failures_in_row"] if outcome == "skipped" else 0 if good else it.view["failures_in_row"] + 1
         it.view |= {"last_outcome": outcome, "failures_in_row": failures}
         if it.view["rule"] is None:
             it.close("done" if good else "failed", now)
+        elif it.view["replaced_by"]:
+            it.close("done", now)
         else:
-            self._next(it, failures)
+            self._next(it, outcome, failures)
         self._keep(it, record, reported=True)
 
-    def _next(self, it: Expected, failures: int) -> None:
-        began = it.started_at or self.now()
-        if not (it.extra and it.due_at > began):
-            it.due_at += DAY * (1 + self._missed(it))
+    def _next(self, it: Expected, outcome: str, failures: int) -> None:
+        if not it.is_between(it.started_at or self.now()):
+            it.due_at += DAY * (1 + self._missed(it, outcome))
+            it.snoozed_to = None
             it.view["occurrence"] += 1
-        it.start_at, it.extra = it.due_at, False
+            it.view["tzdata"] = tzdata.IANA_VERSION
+        it.start_at, it.extra = it.planned_at, False
         it.change(status="scheduled", attempt=0, blocked=None)
         if failures >= _FAILURES:
             it.change(status="paused", reason=f"paused by Followups after {failures} failed occurrences in a row")
 
-    def _missed(self, it: Expected) -> int:
-        late = (it.started_at or self.now()) - it.due_at
+    def _missed(self, it: Expected, outcome: str) -> int:
+        if outcome == "skipped":
+            # One that is just late enough is not skipped with the others.
+            late = self.now() - GRACE - it.due_at - timedelta(microseconds=1)
+        else:
+            late = (it.started_at or self.now()) - it.due_at
         return max(0, late // DAY) if it.view["rule"] else 0
 
     def _record(self, it: Expected, outcome: str, summary: str | None, *, final: bool) -> Record:
-        now, seen = self.now(), it.view
+        now, seen, missed = self.now(), it.view, self._missed(it, outcome)
         same = ("agent", "task", "due_at", "occurrence", "attempt", "max_attempts", "parent", "depth")
         view = {name: seen[name] for name in same} | {
             "id": run_id(it), "follow_up_id": it.id, "outcome": outcome, "summary": summary, "final": final,
-            "started_at": instant(it.started_at), "finished_at": instant(now), "missed": self._missed(it), "output": None,
+            "started_at": instant(it.started_at), "finished_at": instant(now), "missed": missed, "output": None,
+            "planned_at": instant(it.planned_at), "missed_until": instant(it.due_at + missed * DAY) if missed else None,
             "report": {"status": "none", "to": seen["report_to"], "tries": 0, "note": None, "at": None},
         }  # fmt: skip
         return Record(fence=it.fence, view=view, look_at=None, forget_at=now + KEPT)

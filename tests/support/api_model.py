@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import tzdata
+
 DAY = timedelta(days=1)
 NEVER = datetime.max.replace(tzinfo=UTC)
 #: History is kept this long.
@@ -13,6 +15,8 @@ KEPT = timedelta(days=90)
 CHILD_FLOOR = timedelta(minutes=5)
 OPEN = ("scheduled", "paused", "claimed", "running", "cancelling")
 LIVE = ("running", "cancelling")
+#: How late an occurrence with `late: skip` may start.
+GRACE = timedelta(minutes=5)
 #: Times as they are typed, and what each means: from now, and whether each day again.
 WHEN = {
     "in 1 second": (timedelta(seconds=1), False), "in 1 minute": (timedelta(minutes=1), False),
@@ -37,6 +41,8 @@ class Model:
     keys: dict[tuple[str, str], tuple[dict[str, Any], "Expected"]] = field(default_factory=dict)
     #: The registered ones, by name, as they are answered.
     agents: dict[str, dict[str, Any]] = field(default_factory=dict)
+    #: What goes by a name of its owner's.
+    names: dict[tuple[str, str], "Expected"] = field(default_factory=dict)
     #: How many follow-ups the agents of a tree have made, by its root.
     descendants: dict[str, int] = field(default_factory=dict)
     control: dict[str, Any] = field(default_factory=lambda: {"stopped": False, "reason": None, "changed_at": None})
@@ -76,6 +82,9 @@ class Model:
         if parent.view["depth"] == 2:
             return (403, "cascade_depth"), None
         root = parent.root or parent.id
+        old = self.names.get((parent.owner, body.get("replace_key", "")))
+        if old and old.status in (*OPEN[:4],) and (old.root or old.id) != root:
+            return (403, "not_with_run_token"), None
         if self.descendants.get(root, 0) == 20:
             return (403, "cascade_budget"), None
         self.descendants[root] = self.descendants.get(root, 0) + 1
@@ -83,10 +92,26 @@ class Model:
         self.follow_ups.append(made)
         made.born({"message": ""} | body, self.agents[body["agent"]]["max_attempts"], self.now())
         made.root = root
-        made.due_at = made.start_at = max(made.due_at, self.now() + CHILD_FLOOR)
+        if made.due_at < self.now() + CHILD_FLOOR:
+            made.due_at = made.start_at = self.now() + CHILD_FLOOR
+            made.view["tzdata"] = None
         made.change(parent=run, depth=parent.view["depth"] + 1)
         self.claim_at_birth(made)
         return (201, None), made
+
+    def take_place(self, made: "Expected") -> bool:
+        """The new one goes by its name. Says whether another had to make way."""
+        if made.view["replace_key"] is None:
+            return False
+        name = (made.owner, made.view["replace_key"])
+        old, self.names[name] = self.names.get(name), made
+        if old in (None, made) or old.status not in OPEN[:4]:
+            return False
+        if old.status == "running":
+            old.change(replaced_by=made.id)
+        else:
+            old.close("cancelled", self.now(), reason=f"replaced by {made.id}", replaced_by=made.id)
+        return True
 
     def edit(self, it: "Expected", version: int, patch: dict[str, Any]) -> Answer:
         if version != it.version:
@@ -95,6 +120,7 @@ class Model:
             return refusal
         it.change(**{name: value for name, value in patch.items() if name != "due"})
         if "due" in patch:
+            it.snoozed_to = None
             it.time(patch["due"], self.now())
             paused = it.status == "paused"
             it.change(attempt=0, blocked=None, status="paused" if paused else "scheduled")
@@ -113,12 +139,21 @@ class Model:
         it.close("cancelled", self.now())
         return 200, None
 
-    def pause(self, it: "Expected", reason: str | None) -> Answer:
-        if it.status == "paused":
-            return 200, None
+    def pause(self, it: "Expected", reason: str | None, until: datetime | None) -> Answer:
         if refusal := it.finished() or it.in_progress():
             return refusal
-        it.change(status="paused", reason=reason, blocked=None)
+        if it.status != "paused" or it.paused_until != until:
+            it.paused_until = until
+            it.change(status="paused", reason=reason, blocked=None)
+        return 200, None
+
+    def snooze(self, it: "Expected", time: timedelta) -> Answer:
+        if refusal := it.finished() or it.in_progress():
+            return refusal
+        it.snoozed_to = it.start_at = max(self.now(), it.planned_at, it.start_at) + time
+        it.extra = False
+        it.change(status="paused" if it.status == "paused" else "scheduled", blocked=None)
+        self.claim_at_birth(it)
         return 200, None
 
     def resume(self, it: "Expected") -> Answer:
@@ -135,7 +170,7 @@ class Model:
             return 409, "paused"
         if it.status == "claimed" and it.start_at <= self.now():
             return 202, None
-        it.extra = it.view["rule"] is not None
+        it.extra = True
         it.start_at = min(it.start_at, self.now())
         it.change(status="scheduled", blocked=None)
         self.claim_at_birth(it)
@@ -164,6 +199,8 @@ class Expected:
     is_changed: bool = False
     due_at: datetime = NEVER
     start_at: datetime = NEVER
+    snoozed_to: datetime | None = None
+    paused_until: datetime | None = None
     closed_at: datetime | None = None
     #: Of the present claim or run.
     fence: int = 0
@@ -182,16 +219,25 @@ class Expected:
         return str(self.view["status"])
 
     @property
+    def planned_at(self) -> datetime:
+        return self.snoozed_to or self.due_at
+
+    @property
     def place(self) -> Place:
-        return self.status not in OPEN, self.due_at, self.id
+        return self.status not in OPEN, self.planned_at, self.id
+
+    def is_between(self, began: datetime) -> bool:
+        """Says whether a run that began then is one by hand beside the times of its rule."""
+        return self.extra and self.view["rule"] is not None and self.due_at > began
 
     def born(self, body: dict[str, Any], attempts: int, now: datetime) -> None:
-        self.closed_at, self.extra, self.root = None, False, ""
+        self.closed_at, self.extra, self.root, self.snoozed_to = None, False, "", None
         self.view = {
             "agent": body["agent"], "task": body["task"], "message": body["message"], "timezone": "UTC",
             "occurrence": 1, "attempt": 0, "max_attempts": body.get("max_attempts", attempts), "blocked": None,
             "report_to": body.get("report_to"), "run": None, "last_outcome": None, "failures_in_row": 0, "reason": None,
-            "parent": None, "depth": 0, "created_at": instant(now), "closed_at": None,
+            "parent": None, "depth": 0, "created_at": instant(now), "closed_at": None, "stagger_s": 0,
+            "late": body.get("late", "run_once"), "replace_key": body.get("replace_key"), "replaced_by": None,
         }  # fmt: skip
         self.time(body["due"], now)
         self.change(status="scheduled")
@@ -199,9 +245,12 @@ class Expected:
     def time(self, due: str, now: datetime) -> None:
         """Gives it another time, as it is typed."""
         away, daily = WHEN[due]
-        rule = {"rule": "FREQ=DAILY;INTERVAL=1", "repeats": "every day"} if daily else {"rule": None, "repeats": None}
-        self.view |= {"due": due, **rule}
-        self.due_at = self.start_at = now + away
+        self.due_at = self.start_at = at = now + away
+        rule = f"FREQ=DAILY;INTERVAL=1;BYHOUR={at.hour};BYMINUTE={at.minute}" if daily else None
+        second = f":{at.second:02}" if at.second else ""
+        repeats = f"every day at {at:%H:%M}{second}" if daily else None
+        # Days are counted on the wall, by the zones' data.
+        self.view |= {"due": due, "rule": rule, "repeats": repeats, "tzdata": tzdata.IANA_VERSION if away >= DAY else None}
 
     def change(self, **fields: Any) -> None:
         """Writes it anew."""
@@ -209,6 +258,8 @@ class Expected:
         self.is_changed = True
         waits = self.status in ("scheduled", "claimed")
         self.view["starts_at"] = instant(self.start_at) if waits else None
+        self.paused_until = self.paused_until if self.status == "paused" else None
+        self.view |= {"snoozed_to": instant(self.snoozed_to), "paused_until": instant(self.paused_until)}
         self.view |= {"due_at": instant(self.due_at), "due_local": f"{self.due_at:%a %Y-%m-%d %H:%M} UTC"}
         if self.status not in LIVE:
             self.view["run"] = None

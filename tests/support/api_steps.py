@@ -44,6 +44,8 @@ class Steps:
         if not there:
             assert body["detail"] == f"there is no follow-up {it.id}", "a stranger's is as one that never was"
         elif "etag" in headers:
+            if method == "PATCH":
+                self._told(body)
             it.seen(body)
             assert headers["etag"] == f'"{it.version}"'
         self._collect()
@@ -54,8 +56,9 @@ class Steps:
         answered, sent = self.ask(owner, expected, "POST", "/v1/follow-ups", body, **headers)
         if it is None:
             return
-        assert answered.pop("understood") and answered.pop("notes") == []
+        warnings = self._told(answered)
         it.seen(answered)
+        assert bool(warnings) == (expected[0] == 201 and self.model.take_place(it))
         assert sent["location"] == f"/v1/follow-ups/{it.id}" and sent["etag"] == f'"{it.version}"'
         assert sent.get("idempotent-replayed") == ("true" if expected[0] == 200 else None)
         self._collect()
@@ -66,10 +69,18 @@ class Steps:
         expected, it = self.model.create_child(parent, call.run_id, body)
         answered, _ = self.ask("bob", expected, "POST", "/v1/follow-ups", body, followups_run_token=call.token)
         if it is not None:
-            notes = answered.pop("notes")
-            assert answered.pop("understood") and bool(notes) == (WHEN[body["due"]][0] < CHILD_FLOOR)
+            warnings = self._told(answered)
             it.seen(answered)
+            assert len(warnings) == (WHEN[body["due"]][0] < CHILD_FLOOR) + self.model.take_place(it)
             self._collect()
+
+    def _told(self, answered: dict[str, Any]) -> list[str]:
+        """Takes off what was understood; gives the warnings."""
+        assert answered.pop("understood")
+        first, *then = answered.pop("next")
+        assert first["utc"] == answered["due_at"] and len(then) == (4 if answered["rule"] else 0)
+        warnings: list[str] = answered.pop("warnings")
+        return warnings
 
     def edit(self, it: Expected, who: str, if_match: int | str | None, patch: dict[str, Any]) -> None:
         """`if_match` is how far off the version is that it names, another text, or None for no such header."""
@@ -84,12 +95,19 @@ class Steps:
             self.ask_of(it, who, lambda: self.model.edit(it, version, patch), "PATCH", body=patch, if_match=name)
 
     def change(self, it: Expected, who: str, verb: str, reason: str | None = None) -> None:
-        """`verb` is pause, resume, run or delete."""
+        """`verb` is pause, pause until, snooze, resume, run or delete."""
         if verb == "delete":
             self.ask_of(it, who, lambda: self.model.cancel(it), "DELETE")
         elif verb == "pause":
             body = None if reason is None else {"reason": reason}
-            self.ask_of(it, who, lambda: self.model.pause(it, reason), "POST", "/pause", body=body)
+            self.ask_of(it, who, lambda: self.model.pause(it, reason, None), "POST", "/pause", body=body)
+        elif verb == "pause until":
+            until = self.model.now() + timedelta(minutes=10)
+            body = {"until": "in 10 minutes"} | ({} if reason is None else {"reason": reason})
+            self.ask_of(it, who, lambda: self.model.pause(it, reason, until), "POST", "/pause", body=body)
+        elif verb == "snooze":
+            hour = timedelta(hours=1)
+            self.ask_of(it, who, lambda: self.model.snooze(it, hour), "POST", "/snooze", body={"until": "1h"})
         else:
             does = self.model.resume if verb == "resume" else self.model.run_now
             self.ask_of(it, who, lambda: does(it), "POST", f"/{verb}")

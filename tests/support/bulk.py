@@ -30,7 +30,7 @@ def _line(count: int, owner: str, kind: Kind, due: datetime, seed: int) -> Itera
         agent, message = kind(number)
         wish = Wish(
             agent=agent, task=f"Task {number}", message=message, report_to=None, max_attempts=3,
-            when=When(text="1h", due_at=moment, timezone="UTC", rule=None, anchor=None),
+            when=When(text="1h", due_at=moment, local=None, timezone="UTC"),
         )  # fmt: skip
         yield editing.create(
             wish, owner=owner, follow_up_id=derive_id(owner, f"overload {seed} {number}"), request_hash="", lineage=None,

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 from followups.domain.changes import Add, Change, Swap
 from followups.domain.entities import FollowUp, Run
 from followups.domain.runs import Stamp
-from followups.domain.schedule import to_utc
 from followups.domain.status import CLOSED, REPORT_WAKING, TRANSITIONS, WAKING, ReportStatus, Status
+from followups.domain.walltime import to_utc
 from tests.support.clock import START
 from tests.support.things import follow_up, fresh
 
@@ -55,7 +55,7 @@ def changed(decision: Change | Sequence[Change] | None) -> FollowUp:
     old, new = first.old, first.new
     at = new.updated_at
     assert new.status in TRANSITIONS[old.status]
-    assert (new.wake_at is not None) == (new.status in WAKING), "W1"
+    assert (new.wake_at is not None) == (new.status in WAKING or new.paused_until is not None), "W1"
     assert new.wake_at is None or new.wake_at <= at + FURTHEST, "W4"
     assert (new.status in CLOSED) == (new.closed_at is not None) == (new.expires_at is not None), "I4"
     assert (new.version, new.fence >= old.fence) == (old.version + 1, True), "I5"

@@ -21,9 +21,9 @@ from followups.handlers.queue import reporter, runner
 from followups.handlers.sweeper import sweeper
 from followups.local import events
 from followups.ports import Leases
-from followups.usecases import manage, registry
+from followups.usecases import registry
 from followups.usecases.abandoned import end_abandoned
-from followups.usecases.manage import Request
+from followups.usecases.create import Request, create
 from followups.usecases.world import Limits, World
 from tests.support.clock import ManualClock
 from tests.support.world import ME, SECRET
@@ -142,7 +142,7 @@ class Weather:
 
     def create(self, due: str, number: int = 0) -> FollowUp:
         request = Request(agent=f"@{'abc'[number % 3]}", task=f"Task {number}", when=due, timezone="UTC")
-        return manage.create(self.world, ME, request, idempotency_key=None, allow_commands=False).follow_up
+        return create(self.world, ME, request, idempotency_key=None, allow_commands=False).follow_up
 
     def between(self, start: float, end: float) -> Broken:
         """Gives whether the clock is between so many seconds from now."""

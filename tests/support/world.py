@@ -16,8 +16,9 @@ from followups.domain.entities import FollowUp, Run
 from followups.domain.errors import QueueError
 from followups.domain.messages import Message
 from followups.domain.status import Outcome
-from followups.usecases import manage, registry
-from followups.usecases.manage import Asker, Request
+from followups.usecases import registry
+from followups.usecases.create import Request, create
+from followups.usecases.manage import Asker
 from followups.usecases.run import run
 from followups.usecases.sweep import Swept, sweep
 from followups.usecases.world import Limits, World
@@ -89,7 +90,7 @@ class Bench:
         self, due: str = "in 10 seconds", *, agent: str = "@a", asker: Asker = ME, key: str | None = None
     ) -> FollowUp:
         request = Request(agent=agent, task="Task", when=due, timezone="Europe/Berlin")
-        return manage.create(self.world, asker, request, idempotency_key=key, allow_commands=True).follow_up
+        return create(self.world, asker, request, idempotency_key=key, allow_commands=True).follow_up
 
     def sweep(self) -> Swept:
         return sweep(self.world)

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "layers/followups/followups"
 INWARD = {"domain", "ports", "usecases"}
 #: Room: the rooms and the other packages that it may import. Rooms that are not listed may import everything.
 ROOMS: dict[str, tuple[set[str], set[str]]] = {
-    "domain": ({"domain"}, {"cronsim"}),
+    "domain": ({"domain"}, {"cronsim", "tzdata"}),
     "ports": ({"domain"}, set()),
     "usecases": (INWARD, set()),
     "adapters": ({"domain", "ports", "adapters"}, {"boto3", "botocore"}),

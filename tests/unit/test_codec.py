@@ -37,7 +37,11 @@ def values_of(hint: Any) -> st.SearchStrategy[Any]:
 
 def entities(kind: type[Entity]) -> st.SearchStrategy[Entity]:
     hints = get_type_hints(kind)
-    exact = {"rule": st.none() | RULES, "timezone": st.sampled_from(["UTC", "Europe/Berlin"]), "anchor": st.none() | WALLS}
+    exact = {
+        "rule": st.none() | RULES, "timezone": st.sampled_from(["UTC", "Europe/Berlin"]), "anchor": st.none() | WALLS,
+        "due_wall": st.none() | WALLS, "late": st.sampled_from([None, "skip", "run_within 6h"]),
+        "stagger_s": st.none() | st.integers(0, 3600),
+    }  # fmt: skip
     return st.builds(kind, **{it.name: exact.get(it.name, values_of(hints[it.name])) for it in fields(kind)})
 
 
@@ -159,7 +163,9 @@ UNREADABLE: dict[str, tuple[Change, str]] = {
     "a look in no calendar": (having(wake_at=10**30), "has a wrong wake_at"),
     "a look in microseconds": (having(wake_at=1795521900003000000), "has a wrong wake_at"),
     "seconds without their text": (having(expires_at=1803297600), "has a wrong expires_at"),
-    "a rule of a later version": (having(rule="FREQ=MONTHLY;INTERVAL=1"), "has a wrong rule: 'FREQ=MONTHLY"),
+    "a rule of a later version": (having(rule="FREQ=SECONDLY;INTERVAL=1"), "has a wrong rule: 'FREQ=SECONDLY"),
+    "a policy of a later version": (having(late="ask"), "has a wrong late: 'ask'"),
+    "a stagger of a day": (having(stagger_s=86_400), "has a wrong stagger_s: 86400"),
     "a rule in other digits": (having(rule="FREQ=DAILY;INTERVAL=1٣"), "has a wrong rule"),
     "a zone that is none": (having(timezone="Mars/Phobos"), "has a wrong timezone: 'Mars/Phobos'"),
     "an anchor that is no time": (having(anchor="nine"), "has a wrong anchor: 'nine'"),

@@ -25,6 +25,9 @@ VERBS: dict[str, Callable[[FollowUp], Swap | None]] = {
     "run": lambda it: editing.run_now(it, at=START, write_id="w1"),
     "text": lambda it: editing.edit(it, Patch(task="New"), at=START, write_id="w1"),
     "time": lambda it: editing.edit(it, NEW_TIME, at=START, write_id="w1"),
+    "pause until": lambda it: editing.pause(it, None, LATER, at=START, write_id="w1"),
+    "snooze": lambda it: editing.snooze(it, LATER, at=START, write_id="w1"),
+    "make way": lambda it: editing.make_way(it, "b" * 26, at=START, write_id="w1"),
 }
 #: Verb -> status -> the status after it, None for nothing to do, or the refusal's code.
 TABLE: dict[str, dict[Status, Status | str | None]] = {
@@ -52,6 +55,20 @@ TABLE: dict[str, dict[Status, Status | str | None]] = {
         S.SCHEDULED: S.SCHEDULED, S.PAUSED: S.PAUSED, S.CLAIMED: S.SCHEDULED, S.RUNNING: "in_progress",
         S.CANCELLING: "in_progress", S.CANCELLED: "already_finished", S.DONE: "already_finished",
         S.FAILED: "already_finished",
+    },
+    "pause until": {
+        S.SCHEDULED: S.PAUSED, S.PAUSED: S.PAUSED, S.CLAIMED: S.PAUSED, S.RUNNING: "in_progress",
+        S.CANCELLING: "in_progress", S.CANCELLED: "already_finished", S.DONE: "already_finished",
+        S.FAILED: "already_finished",
+    },
+    "snooze": {
+        S.SCHEDULED: S.SCHEDULED, S.PAUSED: S.PAUSED, S.CLAIMED: S.SCHEDULED, S.RUNNING: "in_progress",
+        S.CANCELLING: "in_progress", S.CANCELLED: "already_finished", S.DONE: "already_finished",
+        S.FAILED: "already_finished",
+    },
+    "make way": {
+        S.SCHEDULED: S.CANCELLED, S.PAUSED: S.CANCELLED, S.CLAIMED: S.CANCELLED, S.RUNNING: S.RUNNING,
+        S.CANCELLING: None, S.CANCELLED: None, S.DONE: None, S.FAILED: None,
     },
 }  # fmt: skip
 

@@ -133,15 +133,19 @@ DECISIONS: list[Decision] = [
     lambda it: editing.pause(it, None, at=START, write_id="w"),
     lambda it: editing.resume(it, at=START, write_id="w"),
     lambda it: editing.run_now(it, at=START, write_id="w"),
+    lambda it: editing.snooze(it, SOON, at=START, write_id="w"),
+    lambda it: editing.make_way(it, "b" * 26, at=START, write_id="w"),
+    lambda it: runs.skip(replace(it, late="skip"), timedelta(hours=1), stamp=stamp()),
 ]
 #: Only what the use cases ask a decision of: none asks to claim what is claimed, nor to start what runs.
-ASKED = {Status.SCHEDULED: (0, 1, 11), Status.CLAIMED: (2, 3, 4, 5, 10, 11), Status.PAUSED: ()}
-VERBS = tuple(range(12, 18))
+ASKED = {Status.SCHEDULED: (0, 1, 11), Status.CLAIMED: (2, 3, 4, 5, 10, 11, 20), Status.PAUSED: (11,)}
+VERBS = tuple(range(12, 20))
 
 
 def test_each_move_of_the_table_is_somebodys_decision() -> None:
     examples = [
         things.follow_up(due_at=START), things.follow_up(poison=4), things.follow_up(status=Status.PAUSED), claimed(),
+        things.follow_up(status=Status.PAUSED, paused_until=SOON, wake_at=SOON, poison=4),
         claimed(sends=8), claimed(poison=4), claimed(**WEEKLY), claimed(**WEEKLY, failures_in_row=2), running(),
         running(attempt=3), running(**WEEKLY), running(**WEEKLY, attempt=3, failures_in_row=2),
         running(status=Status.CANCELLING), *(things.follow_up(status=it, closed_at=START) for it in CLOSED),

@@ -61,6 +61,9 @@ def raised(tree: ast.Module) -> Iterator[tuple[int, str]]:
             name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
             if name in REFUSALS:
                 yield from ((REFUSALS[name], code) for code in literals(call.args[0], scope))
+            elif name == "Refusal":  # domain/when
+                codes = [it.value for it in call.keywords if it.arg == "code"]
+                yield from ((422, code) for given in codes for code in literals(given, scope))
             elif name == "_error":  # api/schemas.py
                 yield from ((422, code) for code in literals(call.args[0], scope))
             elif name in ("HttpProblem", "_problem") and isinstance(call.args[0], ast.Constant):
@@ -90,7 +93,7 @@ def literals(node: ast.expr, scope: ast.FunctionDef) -> set[str]:
 
 
 def test_every_code_is_in_the_document_and_no_other() -> None:
-    rooms = [path for room in ("domain", "usecases", "api") for path in sorted((PACKAGE / room).glob("*.py"))]
+    rooms = [path for room in ("domain", "usecases", "api") for path in sorted((PACKAGE / room).rglob("*.py"))]
     rooms += [PACKAGE / "local/server.py"]
     made = {it for path in rooms for it in raised(ast.parse(path.read_text(encoding="utf-8")))}
     assert made - NOT_OVER_HTTP == set(promised(DOCUMENT))
@@ -194,7 +197,7 @@ ID = "a" * 26
 CONTROL = {"stopped": False, "reason": None, "changed_at": None}
 PROBLEM = {
     "type": "https://followups.dev/problems/not_found", "title": "Not found", "status": 404, "detail": "none",
-    "code": "not_found", "instance": "/", "errors": [],
+    "code": "not_found", "instance": "/", "errors": [], "requests": [],
 }  # fmt: skip
 JSON, REFUSED = {"content-type": "application/json"}, {"Content-Type": "application/problem+json"}
 

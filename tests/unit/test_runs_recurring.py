@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from followups.domain import claims, editing, runs
 from followups.domain.contract import Done
 from followups.domain.entities import FollowUp, Run
-from followups.domain.schedule import to_utc
 from followups.domain.status import Outcome, ReportStatus, Status
+from followups.domain.walltime import to_utc
 from tests.support.clock import START
 from tests.support.decide import changed, claimed, recorded, recurring, running, stamp
 from tests.support.things import agent, follow_up, fresh, later

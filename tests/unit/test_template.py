@@ -174,7 +174,7 @@ def test_every_route_but_two_asks_who_calls() -> None:
         operator = method != "GET" and path.startswith(("/v1/agents", "/v1/control"))
         assert (with_jwt, scope.removeprefix("followups/")) == (
             "UseJwt",
-            "operate" if operator else "read" if method == "GET" else "write",
+            "operate" if operator else "read" if method == "GET" or path == "/v1/preview" else "write",
         ), name
 
 

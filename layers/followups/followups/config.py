@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from followups.domain.addresses import is_address
 from followups.domain.errors import ConfigError, Invalid, NoAccess
-from followups.domain.when import find_zone
+from followups.domain.zones import find_zone
 
 CONFIG_FILE = "config.json"
 MAX_CAP = 100

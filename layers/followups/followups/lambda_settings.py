@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from followups.domain.addresses import is_address, is_allowed, is_recipient_pattern
 from followups.domain.errors import ConfigError, Invalid
-from followups.domain.when import find_zone
+from followups.domain.zones import find_zone
 
 PREFIX = "FOLLOWUPS_"
 #: Seconds between two ticks, and how far a machine's clock may be off: bounds are measured in them.

@@ -7,12 +7,12 @@ from typing import Protocol, TypeVar
 from followups.domain.census import Stored
 from followups.domain.changes import Change
 from followups.domain.contract import AgentCall, Done, Pending
-from followups.domain.entities import Agent, Control, FollowUp, Run, Unreadable
+from followups.domain.entities import Agent, Control, FollowUp, Named, Run, Unreadable
 from followups.domain.findings import Notice
 from followups.domain.ids import Key
 from followups.domain.messages import Message
 
-E = TypeVar("E", FollowUp, Run, Agent, Control)
+E = TypeVar("E", FollowUp, Run, Agent, Control, Named)
 Listing = tuple[list[FollowUp], str | None]
 
 

@@ -11,12 +11,8 @@ from typing import Any, NamedTuple, get_args
 
 import pytest
 
-from followups.api.routes import ROUTES
 from followups.api.schemas import CreateFollowUp, PutAgent
-from followups.domain.errors import Invalid
-from followups.domain.when import parse
 from tests.support import cfn
-from tests.support.clock import START
 
 ROWS = range(1, 95)
 GROUPS = {"api": range(1, 65), "cli": range(65, 72), "config": range(72, 79), "template": range(79, 87),
@@ -33,15 +29,6 @@ def row(number: int, name: str, *values: Any) -> Any:
 def never_said(word: str) -> bool:
     """Says whether no line of the package has the word."""
     return not any(word in path.read_text(encoding="utf-8") for path in _PACKAGE.rglob("*.py"))
-
-
-def no_time(text: str) -> bool:
-    """Says whether the grammar refuses the text as one that it does not know."""
-    try:
-        parse(text, at=START, timezone="UTC")
-    except Invalid as refused:
-        return refused.code == "invalid_due"
-    return False
 
 
 def each_route(asks: Callable[[dict[str, Any]], bool]) -> bool:
@@ -73,13 +60,7 @@ NOT_YET: dict[int, Later] = {
     2: Later("API Gateway: it compares the scopes and says 403 before our code is asked", _SCOPED),
     3: Later("API Gateway: an ID token has no scopes, and every route asks for one", _SCOPED),
     17: Later("API Gateway: its own limit of the header section, 431", _AUTHORIZED),
-    37: Later(
-        "issue 5: `every`, cron, the floor of 5 minutes", lambda: no_time("every 90 minutes") and no_time("* * * * *")
-    ),
-    39: Later("issue 5: monthly rules", lambda: no_time("every month on the 31st") and no_time("monthly")),
-    40: Later("issue 5: bounds of a recurrence", lambda: no_time("daily until 2027-03-01") and no_time("daily 5 times")),
     53: Later("issue 6: quotas of open follow-ups and of creations", lambda: never_said("quota_active")),
-    63: Later("issue 5: retry by hand; resume is api-63", lambda: not any("retry" in path for _, path, _ in ROUTES)),
     76: Later("issue 6: agents by URL; an unknown kind and a function elsewhere are config-76", no_agents_by_url),
     92: Later("issue 6: agents over HTTP; those of commands and functions are tested", no_agents_by_url),
     94: Later(

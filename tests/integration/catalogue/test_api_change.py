@@ -25,6 +25,8 @@ ROUTES: list[tuple[str, str, dict[str, Any] | None]] = [
     ("POST", f"{PATH}/{{}}/run", None),
     ("POST", f"{PATH}/{{}}/pause", None),
     ("POST", f"{PATH}/{{}}/resume", None),
+    ("POST", f"{PATH}/{{}}/snooze", {"until": "3d"}),
+    ("POST", f"{PATH}/{{}}/retry", None),
     ("GET", f"{PATH}/{{}}/runs", None),
     ("GET", "/v1/runs/{}", None),
     ("GET", "/v1/runs/{}/report", None),
@@ -204,25 +206,27 @@ VERBS: list[tuple[int, str, str, str, dict[Status, tuple[int, str | None]]]] = [
         **dict.fromkeys(CLOSED, (409, "already_finished"))}),
     (63, "resume", "POST", "/resume", {
         **dict.fromkeys(Status, (409, "not_paused")), Status.PAUSED: (200, None)}),
-    (63, "pause", "POST", "/pause", {
+    (63, "retry", "POST", "/retry", {**dict.fromkeys(Status, (409, "not_failed")), FAILED: (201, None)}),
+    *((63, verb, "POST", suffix, {
         **dict.fromkeys(OPEN, (200, None)), **dict.fromkeys(LIVE, (409, "in_progress")),
-        **dict.fromkeys(CLOSED, (409, "already_finished"))}),
+        **dict.fromkeys(CLOSED, (409, "already_finished"))})
+      for verb, suffix in (("pause", "/pause"), ("pause-until", "/pause"), ("snooze", "/snooze"))),
 ]  # fmt: skip
+SENT = {"edit": {"task": "New"}, "pause-until": {"until": "monday"}, "snooze": {"until": "3d"}}
 
 
 @pytest.mark.parametrize(
-    ("method", "suffix", "status", "expected"),
+    ("method", "suffix", "body", "status", "expected"),
     [
-        row(number, f"{verb}-{status.value}", method, suffix, status, table[status])
+        row(number, f"{verb}-{status.value}", method, suffix, SENT.get(verb), status, table[status])
         for number, verb, method, suffix, table in VERBS
         for status in Status
     ],
 )
 def test_each_verb_at_each_status(
-    api: Api, method: str, suffix: str, status: Status, expected: tuple[int, str | None]
+    api: Api, method: str, suffix: str, body: dict[str, Any] | None, status: Status, expected: tuple[int, str | None]
 ) -> None:
     it = at(api, status)
-    body = {"task": "New"} if method == "PATCH" else None
     event = api.event(method, f"{PATH}/{it.id}{suffix}", body, if_match='"1"')
     if expected[1] is not None:
         refused(api, event, *expected)

@@ -66,10 +66,10 @@ def test_the_same_key_for_another_request(api: Api, change: dict[str, Any]) -> N
 @pytest.mark.parametrize(
     ("due", "said"),
     [
-        row(28, "says-examples", "soon", "write one like 7d"),
-        row(33, "offers-the-next", "2026-11-24T09:00", "say a later time, like 2026-11-25T09:00"),
-        row(33, "offers-today-if-it-can", "2020-01-01T20:00", "say a later time, like 2026-11-24T20:00"),
-        row(34, "year-1-offers-the-next", "0001-01-01", "say a later time, like 2026-11-25T09:00"),
+        row(28, "says-examples", "soon", "write 'in 1 hour' or"),
+        row(33, "offers-the-next", "2026-11-24T09:00", "write '2026-11-25T09:00'"),
+        row(33, "offers-today-if-it-can", "2020-01-01T20:00", "write '2026-11-24T20:00'"),
+        row(34, "year-1-offers-the-next", "0001-01-01", "write '2026-11-25T09:00'"),
     ],
 )
 def test_a_refused_time_says_what_would_be_right(api: Api, due: str, said: str) -> None:

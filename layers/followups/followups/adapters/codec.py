@@ -13,15 +13,16 @@ from enum import Enum
 from functools import cache
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from followups.domain.entities import Agent, Control, Entity, FollowUp, Run
-from followups.domain.errors import Invalid, UnreadableItem
-from followups.domain.schedule import Rule
+from followups.domain.entities import Agent, Control, Entity, FollowUp, Named, Run
+from followups.domain.errors import UnreadableItem
+from followups.domain.late import WIDEST, allowed
+from followups.domain.rule import Rule
 from followups.domain.status import CLOSED
-from followups.domain.when import find_zone
+from followups.domain.zones import known_zone
 
 Item = dict[str, Any]
 AGENTS_OWNER_KEY = "AGENTS"
-KINDS: dict[str, type[Entity]] = {"follow-up": FollowUp, "run": Run, "agent": Agent, "control": Control}
+KINDS: dict[str, type[Entity]] = {"follow-up": FollowUp, "run": Run, "agent": Agent, "control": Control, "name": Named}
 _NAMES = {kind: name for name, kind in KINDS.items()}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST, _LAST = datetime(1, 1, 3, tzinfo=UTC), datetime(9999, 12, 29, tzinfo=UTC)
@@ -62,7 +63,7 @@ def to_item(entity: Entity, *, shards: int = 1) -> Item:
             item |= {"expires_at": epoch_ms(entity.expires_at) // 1000, "expires_at_text": iso(entity.expires_at)}
     if isinstance(entity, FollowUp):
         group = "2-closed" if entity.status in CLOSED else "1-open"
-        item |= {"owner_key": entity.owner, "list_key": f"{group}#{iso(entity.due_at)}#{entity.id}"}
+        item |= {"owner_key": entity.owner, "list_key": f"{group}#{iso(entity.planned_at)}#{entity.id}"}
     elif isinstance(entity, Agent):
         item |= {"owner_key": AGENTS_OWNER_KEY, "list_key": entity.name}
     return item
@@ -90,7 +91,7 @@ def from_item(item: Mapping[str, Any]) -> Entity:
         raw = item.get("expires_at_text", raw) if field == "expires_at" else raw
         try:
             values[field] = readers[field](raw)
-        except (TypeError, ValueError, OverflowError, Invalid) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise UnreadableItem(f"{_name(item)} has a wrong {field}: {raw!r:.60}") from error
     try:
         entity = kind(**values)
@@ -124,7 +125,8 @@ def _readers(name: str) -> dict[str, Callable[[Any], Any]]:
     hints = get_type_hints(KINDS[name])
     readers = {it.name: _reader(hints[it.name]) for it in fields(KINDS[name])}
     # What the index orders by is what counts: who moves an item by hand in the console writes this number.
-    exact = {"wake_at": _from_epoch_ms, "rule": _rule, "timezone": _zone, "anchor": _wall_time}
+    exact = {"wake_at": _from_epoch_ms, "rule": _rule, "timezone": _zone, "late": _late, "stagger_s": _stagger}
+    exact |= dict.fromkeys(("anchor", "due_wall"), _wall_time)
     return readers | {field: reader for field, reader in exact.items() if field in readers}
 
 
@@ -171,7 +173,18 @@ def _rule(value: Any) -> str:
 
 
 def _zone(value: Any) -> str:
-    return find_zone(_exactly(str, value)).key
+    return known_zone(_exactly(str, value)).key
+
+
+def _stagger(value: Any) -> int:
+    if not 0 <= _exactly(int, value) <= WIDEST.seconds:
+        raise ValueError(f"{value!r} is not between 0 and {WIDEST.seconds}")
+    return int(value)
+
+
+def _late(value: Any) -> str:
+    allowed(_exactly(str, value))
+    return str(value)
 
 
 def _wall_time(value: Any) -> str:

@@ -15,7 +15,7 @@ from followups.adapters.sqlite_file import connect, translated
 from followups.domain import ids
 from followups.domain.census import Count, SlotSet, Stored
 from followups.domain.changes import Change, refuse_doubles
-from followups.domain.entities import Agent, Control, Entity, FollowUp, Run, Unreadable
+from followups.domain.entities import Agent, Entity, FollowUp, Run, Unreadable
 from followups.domain.errors import UnreadableItem
 from followups.domain.ids import Key
 from followups.ports import E, Listing
@@ -168,7 +168,7 @@ class SQLiteStore:
                     db.execute("ROLLBACK")
 
 
-def _entity(doc: str) -> FollowUp | Run | Agent | Control:
+def _entity(doc: str) -> Entity:
     try:
         item = json.loads(doc)
     except (ValueError, RecursionError) as error:

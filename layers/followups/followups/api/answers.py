@@ -4,7 +4,7 @@ Beside a field's type stands what it means (a text) and what JSON Schema can say
 laptop's `list` does not wait for it.
 """
 
-from typing import Annotated, Literal, NamedTuple, TypedDict
+from typing import Annotated, Any, Literal, NamedTuple, TypedDict
 
 from followups.domain.status import Outcome, ReportStatus, Status
 
@@ -57,11 +57,18 @@ class FollowUp(TypedDict):
     max_attempts: Annotated[int, Shape(minimum=1, maximum=10)]
     report_to: Annotated[str | None, "Address for reports; null means the installation's default."]
     starts_at: Annotated[Instant | None, "Before this it does not start; null when paused, live or closed."]
+    snoozed_to: Annotated[Instant | None, "What this occurrence was put off to."]
+    stagger_s: Annotated[Count, "Seconds after `due_at` at which it starts, its share of a spread."]
+    late: Annotated[str, "What becomes of it when it cannot start at its time."]
+    tzdata: Annotated[str | None, "Version of the zones' data by which `due_at` was made of wall time."]
     blocked: Blocked | None
     run: LiveRun | None
     last_outcome: Outcome | None
     failures_in_row: Count
     reason: Annotated[str | None, "Why it was paused, cancelled or given up."]
+    paused_until: Annotated[Instant | None, "When it goes on by itself; null until it is resumed."]
+    replace_key: Annotated[str | None, "Your name for what it is about."]
+    replaced_by: Annotated[Id | None, "The follow-up that took its place."]
     parent: Annotated[RunId | None, "The run that created it; null for a person's."]
     root: Annotated[Id, "The follow-up at the top of its tree."]
     depth: Annotated[Count, "Generations below its root."]
@@ -70,9 +77,27 @@ class FollowUp(TypedDict):
     version: Annotated[Number, "Raised by each change; the ETag is this number in quotes."]
 
 
-class CreatedFollowUp(FollowUp):
-    understood: Annotated[str, "What was understood of `due`, in words."]
-    notes: Annotated[list[str], "What was done otherwise than asked."]
+class Time(TypedDict):
+    local: Annotated[str, "What a clock in the zone shows then.", Shape(pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}$")]
+    utc: Instant
+
+
+class Understood(TypedDict):
+    understood: Annotated[str, "What was understood of the time, in words."]
+    next: Annotated[list[Time], "The next times, five at most."]
+    warnings: Annotated[list[str], "What a reader may not expect, and what was done otherwise than asked."]
+
+
+class ToldFollowUp(FollowUp, Understood):
+    """A follow-up, and what was understood of its time."""
+
+
+class Preview(Understood):
+    """What a text means; nothing was written."""
+
+    task: Annotated[str | None, "Of a sentence; null for a time alone."]
+    rule: Annotated[str | None, "How it repeats, in RFC 5545's form; null for once."]
+    timezone: str
 
 
 class Page(TypedDict):
@@ -105,7 +130,9 @@ class Run(TypedDict):
     occurrence: Number
     attempt: Count
     max_attempts: Number
-    missed: Annotated[Count, "Occurrences that it made up for, beside its own."]
+    planned_at: Annotated[Instant, "When it was to start: `due_at`, or what that was put off or spread to."]
+    missed: Annotated[Count, "Occurrences that it covers beside its own: they could not start at their time."]
+    missed_until: Annotated[Instant | None, "The last of those."]
     final: Annotated[bool, "Whether it ended its occurrence; an attempt that is retried did not."]
     follow_up_status: Annotated[Status, "What the follow-up became by it."]
     next_at: Annotated[Instant | None, "The retry or the next occurrence."]
@@ -122,6 +149,7 @@ class RunWithReport(Run):
 class Runs(TypedDict):
     runs: Annotated[list[Run], "Newest first, at most 100."]
     live: LiveRun | None
+    coming: Annotated[list[Time], "Its next times by its rule, five at most."]
 
 
 class Mail(TypedDict):
@@ -167,6 +195,9 @@ class Health(TypedDict):
     version: str
 
 
+Body = dict[str, Any]
+
+
 class FieldError(TypedDict):
     pointer: Annotated[str, "JSON pointer to the field, or `/` and the name of a query parameter."]
     msg: str
@@ -182,6 +213,9 @@ class Problem(TypedDict):
     code: Annotated[str, "Stable, for a program."]
     instance: Annotated[str, "The path that was asked."]
     errors: Annotated[list[FieldError], "The fields at fault, where there are any."]
+    requests: Annotated[
+        list[Body], "What was sent, in ways that would be taken: ready to be sent, if one of them is meant."
+    ]
 
 
 class GatewayMessage(TypedDict):

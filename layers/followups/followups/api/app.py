@@ -34,7 +34,8 @@ def _answer(service: Service, event: Event, log: Log) -> Answer:
         route, values = find(method, path)
         return route(service, event, values)
     except Refused as refusal:
-        return problem(refusal, instance)
+        sent = request.json_object(event) if refusal.suggestions and event.get("body") else None
+        return problem(refusal, instance, sent)
     except StoreError as trouble:
         log("store_error", {"path": instance, "error": str(trouble)})
         return store_problem(trouble, instance)

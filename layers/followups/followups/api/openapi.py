@@ -126,7 +126,7 @@ def document(routes: Iterable[tuple[str, str, Route]]) -> Json:
 
 def _operation(verb: str, path: str, name: str, it: Operation) -> Json:
     operator = verb != "GET" and path.startswith(("/v1/agents", "/v1/control"))
-    scope = "operate" if operator else "read" if verb == "GET" else "write"
+    scope = "operate" if operator else "read" if verb == "GET" or path == "/v1/preview" else "write"
     parameters = [*_in_path(path), *it.parameters, *([] if it.public else ["RunToken"])]
     made: Json = {
         "operationId": name.rstrip("_"),

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from followups.api import answers
-from followups.api.schemas import CreateFollowUp, EditFollowUp, Pause, PutAgent, PutControl
+from followups.api.schemas import CreateFollowUp, EditFollowUp, Pause, PreviewText, PutAgent, PutControl, Snooze
 
 Refusals = dict[int, tuple[str, ...]]
 
@@ -63,12 +63,13 @@ BODY: Refusals = {
     415: ("unsupported_media_type",),
     422: ("validation_error", "invalid_text"),
 }
-DUE: Refusals = {
+WHEN: Refusals = {
     422: (
-        "due_required", "invalid_due", "due_in_past", "due_out_of_range", "unknown_timezone", "invalid_email",
-        "invalid_checklist",
+        "due_required", "invalid_due", "due_in_past", "due_out_of_range", "invalid_recurrence", "interval_too_short",
+        "unknown_timezone",
     ),
 }  # fmt: skip
+DUE = _all(WHEN, {422: ("invalid_email", "invalid_checklist", "invalid_late")})
 PERSON: Refusals = {403: ("not_with_run_token",)}
 RECIPIENT: Refusals = {403: ("recipient_not_allowed",)}
 THERE: Refusals = {404: ("not_found",)}
@@ -76,10 +77,12 @@ THERE: Refusals = {404: ("not_found",)}
 OPERATIONS: dict[str, Operation] = {
     "create": Operation(
         summary="Have an agent do a task later",
-        answers={201: answers.CreatedFollowUp, 200: answers.CreatedFollowUp},
+        answers={201: answers.ToldFollowUp, 200: answers.ToldFollowUp},
         refusals=_all(
             KNOWN, BODY, DUE, RECIPIENT, {400: ("invalid_idempotency_key",), 403: ("cascade_depth", "cascade_budget")},
-            {422: ("unknown_agent", "idempotency_key_reused")},
+            {403: ("not_with_run_token",), 422: (
+                "unknown_agent", "idempotency_key_reused", "conflicting_fields", "invalid_stagger",
+            )},
         ),
         body=CreateFollowUp,
         example={"agent": "@checklist", "task": "Check the disk", "message": "disk / < 80%", "due": "7d"},
@@ -102,7 +105,7 @@ OPERATIONS: dict[str, Operation] = {
     ),
     "edit": Operation(
         summary="Change a follow-up that is not running",
-        answers={200: answers.FollowUp},
+        answers={200: answers.ToldFollowUp},
         refusals=_all(
             KNOWN, BODY, DUE, PERSON, RECIPIENT, THERE,
             {409: ("in_progress", "already_finished"), 412: ("stale",), 428: ("precondition_required",)},
@@ -127,7 +130,7 @@ OPERATIONS: dict[str, Operation] = {
     "pause": Operation(
         summary="Hold it back until it is resumed",
         answers={200: answers.FollowUp},
-        refusals=_all(KNOWN, BODY, PERSON, THERE, {409: ("in_progress", "already_finished")}),
+        refusals=_all(KNOWN, BODY, WHEN, PERSON, THERE, {409: ("in_progress", "already_finished")}),
         body=Pause,
         body_required=False,
         example={"reason": "until the move is over"},
@@ -139,8 +142,36 @@ OPERATIONS: dict[str, Operation] = {
         refusals=_all(KNOWN, PERSON, THERE, {409: ("not_paused",)}),
         headers={200: ("ETag",)},
     ),
+    "snooze": Operation(
+        summary="Put its occurrence off; a rule keeps its times",
+        answers={200: answers.FollowUp},
+        refusals=_all(KNOWN, BODY, WHEN, PERSON, THERE, {409: ("in_progress", "already_finished")}),
+        body=Snooze,
+        example={"until": "3d"},
+        headers={200: ("ETag",)},
+    ),
+    "retry": Operation(
+        summary="Try a failed one again, as a new follow-up that is due now",
+        answers={201: answers.ToldFollowUp, 200: answers.ToldFollowUp},
+        refusals=_all(
+            KNOWN, PERSON, THERE,
+            {
+                400: ("invalid_idempotency_key",), 409: ("not_failed",),
+                422: ("unknown_agent", "idempotency_key_reused"),
+            },
+        ),
+        parameters=("IdempotencyKey",),
+        headers={201: ("ETag", "Location"), 200: ("ETag", "Location", "Idempotent-Replayed")},
+    ),
+    "preview": Operation(
+        summary="See what a text means; nothing is written",
+        answers={200: answers.Preview},
+        refusals=_all(KNOWN, BODY, WHEN),
+        body=PreviewText,
+        example={"text": "every other friday at 9", "timezone": "Europe/Berlin"},
+    ),
     "runs": Operation(
-        summary="What became of its runs",
+        summary="What became of its runs, and when it comes next",
         answers={200: answers.Runs},
         refusals=_all(KNOWN, THERE),
         leads=("RunId", "$response.body#/runs/0/id"),

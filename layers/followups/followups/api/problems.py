@@ -67,13 +67,14 @@ def answer(status: int, body: Any, headers: dict[str, str] | None = None) -> Ans
     return Answer(status, content, {"Content-Type": "application/json"} | HEADERS | (headers or {}))
 
 
-def problem(error: Refused, instance: str) -> Answer:
-    """Gives a refusal as problem+json; `instance` is the path that was asked."""
+def problem(error: Refused, instance: str, sent: "answers.Body | None" = None) -> Answer:
+    """Gives a refusal as problem+json; `instance` is the path that was asked, `sent` the body, to be offered put right."""
     errors = list(error.errors) if isinstance(error, HttpProblem) else []
     if not errors and error.field:
         errors = [{"pointer": f"/{error.field}", "msg": error.detail}]
     headers = error.headers if isinstance(error, HttpProblem) else {}
-    return _problem(error.http_status, error.code, error.detail, instance, errors, headers)
+    requests = [sent | {error.field: it} for it in error.suggestions] if sent is not None and error.field else []
+    return _problem(error.http_status, error.code, error.detail, instance, errors, headers, requests)
 
 
 def store_problem(error: StoreError, instance: str) -> Answer:
@@ -89,8 +90,9 @@ def bug(instance: str) -> Answer:
 
 
 def _problem(
-    status: int, code: str, detail: str, instance: str, errors: "list[answers.FieldError]", headers: dict[str, str]
-) -> Answer:
+    status: int, code: str, detail: str, instance: str, errors: "list[answers.FieldError]", headers: dict[str, str],
+    requests: "Sequence[answers.Body]" = (),
+) -> Answer:  # fmt: skip
     body: answers.Problem = {
         "type": _BASE + code,
         "title": TITLES.get(status, "Refused"),
@@ -99,6 +101,7 @@ def _problem(
         "code": code,
         "instance": instance,
         "errors": errors,
+        "requests": list(requests),
     }
     # What was sent may be no text, and is named all the same: half of a surrogate pair becomes its JSON escape.
     content = json.dumps(body, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()

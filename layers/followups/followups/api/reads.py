@@ -1,17 +1,21 @@
 """The routes that look: each calls one use case, and answers with what it gave. They need no models of bodies."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from followups import __version__
 from followups.api import cursor, request, views
 from followups.api.problems import Answer, answer
 from followups.api.service import Service, asker, one
+from followups.domain import preview
 from followups.domain.entities import FollowUp
 from followups.domain.status import OPEN, Status
 from followups.usecases import manage, registry
 from followups.usecases.manage import Asker
 from followups.usecases.world import World
+
+if TYPE_CHECKING:
+    from followups.api import answers
 
 _RUNS = 100
 _GROUPS = ("open", "closed", "all")
@@ -41,8 +45,10 @@ def get(service: Service, event: Mapping[str, Any], path: dict[str, str]) -> Ans
 def runs(service: Service, event: Mapping[str, Any], path: dict[str, str]) -> Answer:
     who = asker(service, event)
     found = manage.runs(service.world, who, path["id"], limit=_RUNS)
-    live = views.follow_up(manage.get(service.world, who, path["id"]))["run"]
-    return answer(200, {"runs": [views.run(it) for it in found], "live": live})
+    it = manage.get(service.world, who, path["id"])
+    coming = [views.time(time) for time in preview.coming(it)]
+    runs: answers.Runs = {"runs": [views.run(run) for run in found], "live": views.live_run(it), "coming": coming}
+    return answer(200, runs)
 
 
 def get_run(service: Service, event: Mapping[str, Any], path: dict[str, str]) -> Answer:

@@ -5,6 +5,7 @@ as JSON Schema (`json_schema_extra`); a test holds the two together.
 """
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
@@ -12,11 +13,11 @@ from pydantic_core import PydanticCustomError
 
 from followups.domain import addresses, targets
 from followups.domain.text import unfit
-from followups.domain.when import EXAMPLES
+from followups.domain.when import EXAMPLES, TEXT_LIMIT
 
 TASK_LIMIT = 8_000
 MESSAGE_LIMIT = 16_000
-_DUE_LIMIT = 100
+_FIRST_YEAR, _LAST_YEAR = 1970, 2200
 # Control characters and line separators (Unicode's Cc, Zl, Zp), and the same without tab and line feed.
 _CONTROL = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
 _CONTROL_IN_LINES = r"\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029"
@@ -54,7 +55,7 @@ def _fit(text: str, *, lines: bool) -> str:
 def _due(value: Any) -> Any:
     if value is None or (isinstance(value, str) and not value.strip()):
         raise _error("due_required", f"say when: {EXAMPLES}")
-    if not isinstance(value, str) or len(value) > _DUE_LIMIT:
+    if not isinstance(value, str) or len(value) > TEXT_LIMIT:
         raise _error("invalid_due", f"write the time as a short text, like {EXAMPLES}")
     return _fit(value, lines=True)
 
@@ -78,12 +79,23 @@ def _email(text: str) -> str:
     return text
 
 
+def _moment(value: Any) -> datetime:
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) and len(value) <= 40 else None
+        moment = moment and moment.astimezone(UTC) if moment and moment.tzinfo else None
+    except (ValueError, OverflowError):
+        moment = None
+    if moment is None or not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+        raise _error("validation_error", "write an instant of our days, like 2026-12-01T08:00:00Z")
+    return moment
+
+
 _LINE: dict[str, Any] = {"pattern": _ONE_LINE, "allOf": [{"pattern": r"\S"}]}
 # To JSON Schema 60.0 is an integer, and some languages write it so.
 _WHOLE = BeforeValidator(_whole)
 Line = Annotated[str, Field(max_length=TASK_LIMIT, json_schema_extra=_LINE), AfterValidator(_line)]
 Lines = Annotated[str, Field(max_length=MESSAGE_LIMIT, json_schema_extra={"pattern": _MANY_LINES}), AfterValidator(_lines)]
-_DUE: dict[str, Any] = {"maxLength": _DUE_LIMIT, "pattern": _TYPED, "allOf": [{"pattern": r"\S"}]}
+_DUE: dict[str, Any] = {"maxLength": TEXT_LIMIT, "pattern": _TYPED, "allOf": [{"pattern": r"\S"}]}
 Due = Annotated[str, Field(json_schema_extra=_DUE), BeforeValidator(_due)]
 AgentName = Annotated[str, Field(json_schema_extra={"pattern": _AGENT}), BeforeValidator(_agent)]
 Zone = Annotated[str, Field(max_length=64, json_schema_extra={"pattern": _ZONE})]
@@ -93,6 +105,11 @@ Email = Annotated[
 ]  # fmt: skip
 Attempts = Annotated[int, Field(ge=1, le=10), _WHOLE]
 Reason = Annotated[str, Field(max_length=200, json_schema_extra=_LINE), AfterValidator(_line)]
+Short = Annotated[str, Field(max_length=40, json_schema_extra={"pattern": _TYPED}), AfterValidator(_line)]
+Late = Short
+ReplaceKey = Annotated[str, Field(pattern=r"^[!-~]{1,128}$")]
+Moment = Annotated[datetime, Field(json_schema_extra={"format": "date-time"}), BeforeValidator(_moment)]
+_LATE_SAYS = "When it cannot start at its time: `run_once` (the default), `skip`, or `run_within 6h`."
 FunctionArn = Annotated[str, Field(pattern=f"^{targets.FUNCTION.pattern}$")]
 Argument = Annotated[str, Field(max_length=4_096, json_schema_extra={"pattern": _MANY_LINES}), AfterValidator(_lines)]
 
@@ -109,22 +126,61 @@ def _must_have(*names: str) -> Callable[[dict[str, Any]], None]:
     return change
 
 
+def _create_schema(schema: dict[str, Any]) -> None:
+    _must_have("agent")(schema)
+    null, said = {"type": "null"}, {"type": "string"}
+    schema["oneOf"] = [
+        {"required": ["task", "due"], "properties": {"task": said, "due": said, "text": null}},
+        {"required": ["text"], "properties": {"task": null, "due": null, "text": said}},
+    ]
+
+
 class _Closed(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
 class CreateFollowUp(_Closed):
-    model_config = ConfigDict(json_schema_extra=_must_have("agent", "task", "due"))
+    """A task with its time, or a text that says both."""
+
+    model_config = ConfigDict(json_schema_extra=_create_schema)
 
     agent: AgentName = Field(default="", validate_default=True, description="A registered agent, with or without its @.")
-    task: Line = Field(description="What is to be done, in one line.")
+    # Before `task` and `due`, whose validators look whether it is there.
+    text: Line | None = Field(
+        default=None, description="A sentence that says task and time, like `Check backup health weekly`."
+    )
+    task: Line | None = Field(default=None, validate_default=True, description="What is to be done, in one line.")
     message: Lines = Field(default="", description="More for the agent: a prompt; for @checklist one check on each line.")
-    due: Due = Field(default="", description=f"When, or how often: {EXAMPLES} …")
+    due: Due | None = Field(default=None, validate_default=True, description=f"When, or how often: {EXAMPLES} …")
     timezone: Zone | None = Field(
         default=None, description="IANA zone to read `due` in, like Europe/Berlin; null takes the installation's."
     )
     report_to: Email | None = Field(default=None, description="Where reports go; null takes the installation's address.")
     max_attempts: Attempts | None = Field(default=None, description="Null takes the agent's.")
+    late: Late | None = Field(default=None, description=_LATE_SAYS)
+    stagger: Short | None = Field(default=None, description="Spread the starts of many over this time, like `10m`.")
+    replace_key: ReplaceKey | None = Field(
+        default=None, description="Your name for what it is about: it takes the place of the open one of that name."
+    )
+
+    @field_validator("task", "due")
+    @classmethod
+    def _either(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if "text" not in info.data or (value is None) != (info.data["text"] is None):
+            return value
+        if value is not None:
+            raise _error("conflicting_fields", "`text` says task and time: send it alone, or `task` and `due` without it")
+        if info.field_name == "due":
+            raise _error("due_required", f"say when: {EXAMPLES}")
+        raise _error("validation_error", "say what is to be done: `task` with `due`, or a `text` that says both")
+
+
+class PreviewText(_Closed):
+    model_config = ConfigDict(json_schema_extra=_must_have("text"))
+
+    text: Due = Field(default="", validate_default=True, description="A time, or a sentence with one at its end.")
+    timezone: Zone | None = Field(default=None, description="IANA zone to read it in; null takes the installation's.")
+    at: Moment | None = Field(default=None, description="The instant from which it counts; null is now.")
 
 
 class EditFollowUp(_Closed):
@@ -145,6 +201,7 @@ class EditFollowUp(_Closed):
     timezone: Zone | None = Field(default=None, description="Zone to read `due` in; null takes the follow-up's.")
     report_to: Email | None = None
     max_attempts: Attempts | None = None
+    late: Late | None = Field(default=None, description=_LATE_SAYS)
 
 
 _ONE_KIND: dict[str, Any] = {
@@ -194,6 +251,17 @@ class PutAgent(_Closed):
 
 class Pause(_Closed):
     reason: Reason | None = None
+    until: Due | None = Field(default=None, description="How long, or until when: `3d`, `monday 9am`; null: until resumed.")
+
+
+class Snooze(_Closed):
+    model_config = ConfigDict(json_schema_extra=_must_have("until"))
+
+    until: Due = Field(
+        default="",
+        validate_default=True,
+        description="How long to put it off, counted from its time or from now if that has passed (`3d`), or until when.",
+    )
 
 
 class PutControl(_Closed):

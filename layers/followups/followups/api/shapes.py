@@ -34,6 +34,8 @@ def of(kind: Any, named: dict[str, Any]) -> dict[str, Any]:
         return _one_of([of(it, named) for it in parts])
     if origin is Literal:
         return {"const": parts[0]} if len(parts) == 1 else {"enum": list(parts)}
+    if origin is dict:
+        return {"type": "object"}
     if origin is list:
         return {"type": "array", "items": of(parts[0], named)}
     if is_typeddict(kind) or (isinstance(kind, type) and issubclass(kind, StrEnum)):

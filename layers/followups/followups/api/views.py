@@ -5,8 +5,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, overload
 
 from followups.domain.entities import Agent, Control, FollowUp, Run
-from followups.domain.schedule import Rule, format_instant
-from followups.domain.status import LIVE
+from followups.domain.late import RUN_ONCE
+from followups.domain.preview import Preview, Time
+from followups.domain.status import LIVE, Status
+from followups.domain.walltime import format_instant
+from followups.domain.when.words import said_rule
 
 if TYPE_CHECKING:
     # Two dozen types, which only the OpenAPI document asks for: a laptop's `list` does not make them.
@@ -38,19 +41,24 @@ def follow_up(it: FollowUp) -> "answers.FollowUp":
         "due_local": format_instant(it.due_at, it.timezone),
         "timezone": it.timezone,
         "rule": it.rule,
-        "repeats": Rule.parse(it.rule).words if it.rule else None,
+        "repeats": said_rule(it.rule, it.anchor),
         "occurrence": it.occurrence,
         "attempt": it.attempt,
         "max_attempts": it.max_attempts,
         "report_to": it.report_to,
-        "starts_at": None if it.wake_at is None or live else instant(it.start_at),
+        "starts_at": None if it.wake_at is None or live or it.status is Status.PAUSED else instant(it.start_at),
+        "snoozed_to": instant(it.snoozed_to),
+        "stagger_s": it.stagger.seconds,
+        "late": it.late or RUN_ONCE,
+        "tzdata": it.tzdata,
         "blocked": {"reason": it.blocked_reason, "since": instant(it.blocked_since)} if it.blocked_reason else None,
-        "run": {"id": it.run_id, "started_at": instant(it.started_at), "deadline_at": instant(it.deadline_at)}
-        if live
-        else None,
+        "run": live_run(it),
         "last_outcome": it.last_outcome,
         "failures_in_row": it.failures_in_row,
         "reason": it.reason,
+        "paused_until": instant(it.paused_until),
+        "replace_key": it.replace_key,
+        "replaced_by": it.replaced_by,
         "parent": it.parent,
         "root": it.root,
         "depth": it.depth,
@@ -58,6 +66,36 @@ def follow_up(it: FollowUp) -> "answers.FollowUp":
         "closed_at": instant(it.closed_at),
         "version": it.version,
     }
+
+
+def live_run(it: FollowUp) -> "answers.LiveRun | None":
+    """Gives the run that is in progress, if there is one."""
+    if it.status not in LIVE:
+        return None
+    return {"id": it.run_id, "started_at": instant(it.started_at), "deadline_at": instant(it.deadline_at)}
+
+
+def time(it: Time) -> "answers.Time":
+    """Gives a time as the API answers it."""
+    return {"local": f"{it.local:%Y-%m-%dT%H:%M:%S}", "utc": instant(it.utc)}
+
+
+def _understood(it: Preview) -> "answers.Understood":
+    return {"understood": it.understood, "next": [time(each) for each in it.next], "warnings": list(it.warnings)}
+
+
+def preview(it: Preview) -> "answers.Preview":
+    """Gives what a text means as the API answers it."""
+    said = _understood(it)
+    return {
+        "understood": said["understood"], "task": it.task, "rule": it.rule, "timezone": it.timezone, "next": said["next"],
+        "warnings": said["warnings"],
+    }  # fmt: skip
+
+
+def told(it: FollowUp, understood: Preview) -> "answers.ToldFollowUp":
+    """Gives a follow-up with what was understood of its time."""
+    return {**follow_up(it), **_understood(understood)}
 
 
 def run(it: Run) -> "answers.Run":
@@ -75,7 +113,9 @@ def run(it: Run) -> "answers.Run":
         "occurrence": it.occurrence,
         "attempt": it.attempt,
         "max_attempts": it.max_attempts,
+        "planned_at": instant(it.planned_at or it.due_at),
         "missed": it.missed,
+        "missed_until": instant(it.folded_to),
         "final": it.final,
         "follow_up_status": it.follow_up_status,
         "next_at": instant(it.next_at),

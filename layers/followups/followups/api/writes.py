@@ -5,15 +5,18 @@ from typing import Any
 
 from followups.api import answers, body, request, views
 from followups.api.problems import Answer, answer
-from followups.api.schemas import CreateFollowUp, EditFollowUp, Pause, PutAgent, PutControl
+from followups.api.schemas import CreateFollowUp, EditFollowUp, Pause, PreviewText, PutAgent, PutControl, Snooze
 from followups.api.service import Service, asker, etag, one, operator
+from followups.domain import preview as previewing
 from followups.domain import targets, when
 from followups.domain.addresses import is_allowed
 from followups.domain.editing import Patch
 from followups.domain.errors import Forbidden, Invalid
+from followups.domain.policies import read_late
 from followups.domain.status import Status
+from followups.usecases import create as making
 from followups.usecases import manage, registry
-from followups.usecases.manage import Request
+from followups.usecases.create import Created, Request
 from followups.usecases.registry import Registration
 
 
@@ -22,15 +25,23 @@ def create(service: Service, event: Mapping[str, Any], _path: dict[str, str]) ->
     sent = body.read(event, CreateFollowUp)
     _check_recipient(service, sent.report_to)
     wanted = Request(
-        agent=sent.agent, task=sent.task, message=sent.message, when=sent.due, report_to=sent.report_to,
-        timezone=service.default_timezone if sent.timezone is None else sent.timezone, max_attempts=sent.max_attempts,
+        agent=sent.agent, task=sent.task, message=sent.message, when=sent.due, text=sent.text, report_to=sent.report_to,
+        timezone=_zone(service, sent.timezone), max_attempts=sent.max_attempts, late=sent.late, stagger=sent.stagger,
+        replace_key=sent.replace_key,
     )  # fmt: skip
-    made = manage.create(
+    made = making.create(
         service.world, asker(service, event), wanted, idempotency_key=key, allow_commands=service.allow_commands
     )
-    view: answers.CreatedFollowUp = {
-        **views.follow_up(made.follow_up), "understood": made.understood, "notes": list(made.notes),
-    }  # fmt: skip
+    return _created(made)
+
+
+def retry(service: Service, event: Mapping[str, Any], path: dict[str, str]) -> Answer:
+    key = request.idempotency_key(event)
+    return _created(making.retry(service.world, asker(service, event), path["id"], idempotency_key=key))
+
+
+def _created(made: Created) -> Answer:
+    view = views.told(made.follow_up, made.preview)
     headers = etag(made.follow_up) | {"Location": f"/v1/follow-ups/{made.follow_up.id}"}
     if made.replayed:
         return answer(200, view, headers | {"Idempotent-Replayed": "true"})
@@ -50,8 +61,20 @@ def edit(service: Service, event: Mapping[str, Any], path: dict[str, str]) -> An
         if zone is None:
             zone = manage.get(service.world, who, path["id"]).timezone
         due = when.parse(sent.due, at=service.world.clock.now(), timezone=zone)
-    patch = Patch(task=sent.task, message=sent.message, when=due, report_to=sent.report_to, max_attempts=sent.max_attempts)
-    return one(manage.edit(service.world, who, path["id"], patch, version=version, allow_commands=service.allow_commands))
+    patch = Patch(
+        task=sent.task, message=sent.message, when=due, report_to=sent.report_to, max_attempts=sent.max_attempts,
+        late=None if sent.late is None else read_late(sent.late),
+    )  # fmt: skip
+    it = manage.edit(service.world, who, path["id"], patch, version=version, allow_commands=service.allow_commands)
+    return answer(200, views.told(it, previewing.of(it, due.notes if due else ())), etag(it))
+
+
+def preview(service: Service, event: Mapping[str, Any], _path: dict[str, str]) -> Answer:
+    asker(service, event)
+    sent = body.read(event, PreviewText)
+    at, zone = sent.at or service.world.clock.now(), _zone(service, sent.timezone)
+    task, found = when.read_any(sent.text, at=at, timezone=zone)
+    return answer(200, views.preview(previewing.preview(found, task)))
 
 
 def delete(service: Service, event: Mapping[str, Any], path: dict[str, str]) -> Answer:
@@ -65,7 +88,12 @@ def run_now(service: Service, event: Mapping[str, Any], path: dict[str, str]) ->
 
 def pause(service: Service, event: Mapping[str, Any], path: dict[str, str]) -> Answer:
     sent = body.read_optional(event, Pause)
-    return one(manage.pause(service.world, asker(service, event), path["id"], sent.reason))
+    return one(manage.pause(service.world, asker(service, event), path["id"], sent.reason, sent.until))
+
+
+def snooze(service: Service, event: Mapping[str, Any], path: dict[str, str]) -> Answer:
+    sent = body.read(event, Snooze)
+    return one(manage.snooze(service.world, asker(service, event), path["id"], sent.until))
 
 
 def resume(service: Service, event: Mapping[str, Any], path: dict[str, str]) -> Answer:
@@ -111,6 +139,10 @@ def put_control(service: Service, event: Mapping[str, Any], _path: dict[str, str
     operator(service, event)
     sent = body.read(event, PutControl)
     return answer(200, views.control(registry.switch(service.world, stopped=sent.stopped, reason=sent.reason)))
+
+
+def _zone(service: Service, named: str | None) -> str:
+    return service.default_timezone if named is None else named
 
 
 def _check_recipient(service: Service, address: str | None) -> None:

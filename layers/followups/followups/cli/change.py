@@ -1,10 +1,11 @@
-"""Commands that change a follow-up: edit, delete, pause, resume, run."""
+"""Commands that change a follow-up: edit, delete, pause, resume, snooze, run, retry."""
 
 from typing import Any
 
 import click
 
-from followups.cli.shell import SHORT, Session, find_follow_up, local_time, status, until, with_session
+from followups.cli.create import LATE_HELP, describe, understood
+from followups.cli.shell import SHORT, Session, facts, find_follow_up, local_time, status, until, with_session
 
 
 @click.command("edit")
@@ -15,17 +16,24 @@ from followups.cli.shell import SHORT, Session, find_follow_up, local_time, stat
 @click.option("--timezone", metavar="ZONE", help="The IANA zone in which the new time is read.")
 @click.option("--report-to", metavar="ADDRESS", help="A new address for its reports.")
 @click.option("--max-attempts", type=click.IntRange(1, 10), help="Attempts for each occurrence.")
+@click.option("--late", metavar="POLICY", help=LATE_HELP)
 @with_session
 def edit_(session: Session, name: str, **fields: Any) -> None:
     """Change what is named, and nothing else."""
     patch = {field: value for field, value in fields.items() if value is not None}
     if not patch:
-        raise click.UsageError("say what to change: --task, --message, --due, --report-to or --max-attempts")
+        raise click.UsageError("say what to change: --task, --message, --due, --report-to, --max-attempts or --late")
     follow_up_id = find_follow_up(session, name)
     etag = session.client.of(follow_up_id).headers["etag"]
     path = f"/v1/follow-ups/{follow_up_id}"
     it = session.client.call("PATCH", path, patch, headers={"If-Match": etag}).body
-    session.show(it, lambda: f"Changed {it['id'][:SHORT]}: {it['agent']} {it['task']}, due {_due(it)}")
+    session.show(it, lambda: _changed(it, told=fields["due"] is not None))
+
+
+def _changed(it: dict[str, Any], *, told: bool) -> str:
+    said = f"Changed {it['id'][:SHORT]}: {it['agent']} {it['task']}, due {_due(it)}"
+    more = [pair for pair in (("repeats", it["repeats"]), *understood(it)) if pair[1] is not None] if told else []
+    return f"{said}\n{facts(more)}" if more else said
 
 
 @click.command("delete")
@@ -42,19 +50,22 @@ def delete_(session: Session, name: str) -> None:
 @click.command("pause")
 @click.argument("name", metavar="[ID]", required=False)
 @click.option("--all", "everything", is_flag=True, help="The kill switch: start nothing until `resume --all`.")
+@click.option("--until", "end", metavar="WHEN", help='Until when, or how long: 3d, "monday 9am" (else until resumed).')
 @click.option("--reason", metavar="TEXT", help="Why; it is shown wherever somebody wonders.")
 @with_session
-def pause_(session: Session, name: str | None, everything: bool, reason: str | None) -> None:
-    """Pause a follow-up until it is resumed, or everything with --all."""
+def pause_(session: Session, name: str | None, everything: bool, end: str | None, reason: str | None) -> None:
+    """Pause a follow-up until it is resumed or the pause is over, or everything with --all."""
     _one_or_all(name, everything)
+    if everything and end is not None:
+        raise click.UsageError("--until goes with one ID; `followups resume --all` ends a pause of everything")
     if everything:
         body = {"stopped": True} | ({"reason": reason} if reason else {})
         it = session.client.call("PUT", "/v1/control", body).body
         session.show(it, lambda: "Stopped: nothing starts until `followups resume --all`. What runs runs on.")
         return
-    body = {"reason": reason} if reason else {}
+    body = {field: value for field, value in (("reason", reason), ("until", end)) if value}
     it = session.client.of(find_follow_up(session, name or ""), "/pause", "POST", body).body
-    session.show(it, lambda: f"Paused {it['id'][:SHORT]}: {it['agent']} {it['task']}")
+    session.show(it, lambda: f"Paused {it['id'][:SHORT]}{_until(it)}: {it['agent']} {it['task']}")
 
 
 @click.command("resume")
@@ -72,6 +83,25 @@ def resume_(session: Session, name: str | None, everything: bool) -> None:
     session.show(it, lambda: f"Resumed {it['id'][:SHORT]}: {it['agent']} {it['task']}, due {_due(it)}")
 
 
+@click.command("snooze")
+@click.argument("name", metavar="ID")
+@click.argument("words", nargs=-1, required=True, metavar="TIME")
+@with_session
+def snooze_(session: Session, name: str, words: tuple[str, ...]) -> None:
+    """Put a follow-up off: by 3d, counted from its time or from now if that has passed, or until "monday 9am".
+
+    A repeating one keeps its times: only the one that comes next is put off.
+    """
+    body = {"until": " ".join(words)}
+    it = session.client.of(find_follow_up(session, name), "/snooze", "POST", body).body
+    session.show(it, lambda: _snoozed(it))
+
+
+def _snoozed(it: dict[str, Any]) -> str:
+    to = f"{local_time(it['snoozed_to'], it['timezone'])} {it['timezone']} ({until(it['snoozed_to'])})"
+    return f"Put off {it['id'][:SHORT]} to {to}: {it['agent']} {it['task']}"
+
+
 @click.command("run")
 @click.argument("name", metavar="ID")
 @with_session
@@ -79,6 +109,22 @@ def run_(session: Session, name: str) -> None:
     """Run a follow-up now. A repeating one keeps its times."""
     it = session.client.of(find_follow_up(session, name), "/run", "POST").body
     session.show(it, lambda: f"{it['id'][:SHORT]} is next: {it['agent']} {it['task']} ({status(it['status'])})")
+    _say_when_it_starts(session)
+
+
+@click.command("retry")
+@click.argument("name", metavar="ID")
+@click.option("--key", metavar="KEY", help="Idempotency key: the same key never makes a second follow-up.")
+@with_session
+def retry_(session: Session, name: str, key: str | None) -> None:
+    """Try a failed follow-up again: a new one like it, due now. The failed one stays in the history."""
+    path = f"/v1/follow-ups/{find_follow_up(session, name)}/retry"
+    made = session.client.once(key, lambda sent: session.client.call("POST", path, headers=sent)).body
+    session.show(made, lambda: describe(made))
+    _say_when_it_starts(session)
+
+
+def _say_when_it_starts(session: Session) -> None:
     if session.is_local:
         session.say(click.style("It starts with `followups dev`'s next tick, or with `followups run-due`.", dim=True))
 
@@ -86,6 +132,10 @@ def run_(session: Session, name: str) -> None:
 def _one_or_all(name: str | None, everything: bool) -> None:
     if (name is None) != everything:
         raise click.UsageError("name one ID, or say --all")
+
+
+def _until(it: dict[str, Any]) -> str:
+    return f" until {local_time(it['paused_until'], it['timezone'])} {it['timezone']}" if it["paused_until"] else ""
 
 
 def _due(it: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode
@@ -81,9 +81,13 @@ class Client:
 
     def create(self, body: Mapping[str, Any], key: str | None) -> Reply:
         """Makes a follow-up, once for each key; without one it takes a fresh one, and names it if there is no answer."""
+        return self.once(key, lambda sent: self.call("POST", "/v1/follow-ups", body, headers=sent))
+
+    def once(self, key: str | None, send: Callable[[Mapping[str, str]], Reply]) -> Reply:
+        """Sends what makes something, with the header that makes it once only; without a key it takes a fresh one."""
         key = key or secrets.token_hex(16)
         try:
-            return self.create_once(body, key)
+            return send({"Idempotency-Key": key})
         except Unreachable as error:
             raise Unreachable(f"{error}; {_again(key)}") from error
         except KeyboardInterrupt as stop:

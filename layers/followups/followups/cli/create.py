@@ -4,7 +4,9 @@ from typing import Any
 
 import click
 
-from followups.cli.shell import SHORT, Session, facts, is_terminal, until, with_session
+from followups.cli.shell import SHORT, Session, facts, is_terminal, local_time, until, with_session
+
+LATE_HELP = "When it cannot start at its time: run_once (the default), skip, or run_within 6h."
 
 
 @click.command("create", context_settings={"ignore_unknown_options": False})
@@ -15,24 +17,29 @@ from followups.cli.shell import SHORT, Session, facts, is_terminal, until, with_
 @click.option("--report-to", metavar="ADDRESS", help="Where the report goes.")
 @click.option("--timezone", metavar="ZONE", help="IANA zone in which WHEN is read, like Europe/Berlin.")
 @click.option("--max-attempts", type=click.IntRange(1, 10), help="Attempts for each occurrence (the agent's default).")
+@click.option("--late", metavar="POLICY", help=LATE_HELP)
+@click.option("--stagger", metavar="TIME", help="Spread the starts of many over this time, like 10m.")
+@click.option("--replace-key", metavar="NAME", help="Your name for it: it takes the place of the open one of that name.")
 @click.option("--key", metavar="KEY", help="Idempotency key: the same key never makes a second follow-up.")
 @with_session
 def create_(
-    session: Session, words: tuple[str, ...], agent: str | None, message: str | None, due: str | None,
-    report_to: str | None, timezone: str | None, max_attempts: int | None, key: str | None,
+    session: Session, words: tuple[str, ...], agent: str | None, message: str | None, due: str | None, key: str | None,
+    **more: str | int | None,
 ) -> None:  # fmt: skip
     """Have an agent do a task later.
 
     \b
     followups create @disk "Check disk space" 7d
-    followups create @disk "Check disk space" "Is / above 80 %?" weekly
-    followups create "Check disk space" --to @disk --due "in 3 hours"
+    followups create @disk "Check disk space" "Is / above 80 %?" "every monday at 9"
+    followups create @disk "Check disk space in 3 hours"
+    followups create "Check disk space" --to @disk --due "last friday of every month"
 
-    WHEN is 7d, 1w, "in 3 hours", 2026-12-01 (09:00), 2026-12-01T14:00, daily or weekly.
+    WHEN is a time like 7d, "in 3 hours", "tomorrow at 9" or 2026-12-01T14:00, or says how often: daily, "every other
+    friday at 9", "weekdays at 9am until 2027-03-01". Without it, the task says it at its end. `followups preview` shows
+    what a WHEN means.
     """
     body: dict[str, Any] = _assign(words, {"agent": agent, "message": message, "due": due})
-    optional = {"report_to": report_to, "timezone": timezone, "max_attempts": max_attempts}
-    body |= {name: value for name, value in optional.items() if value is not None}
+    body |= {name: value for name, value in more.items() if value is not None}
     made = session.client.create(body, key).body
     session.show(made, lambda: describe(made))
     if session.is_local and is_terminal():
@@ -45,20 +52,30 @@ def describe(made: dict[str, Any]) -> str:
     pairs = [
         ("due", f"{made['due_local']} ({until(made['due_at'])})"),
         ("repeats", made["repeats"]),
+        *understood(made),
+        ("staggered", f"{made['stagger_s']} s after its times" if made["stagger_s"] else None),
+        ("when late", made["late"].replace("_", " ") if made["late"] != "run_once" else None),
         ("message", made["message"].replace("\n", " / ") or None),
         ("report to", made["report_to"]),
         ("made by", made["parent"]),
-        *(("note", note) for note in made["notes"]),
     ]
     return head + "\n" + facts(pairs)
 
 
+def understood(told: dict[str, Any]) -> list[tuple[str, str | None]]:
+    """Gives the facts that tell what a time means: when it comes after the first time, and what is to be known of it."""
+    times = [local_time(it["utc"], told["timezone"]) for it in told["next"][1:]]
+    return [("then", ", ".join(times) or None), *(("note", note) for note in told["warnings"])]
+
+
 def _assign(words: tuple[str, ...], named: dict[str, str | None]) -> dict[str, str]:
     """Gives the fields: what is not named by an option is taken from the words in order, a message only if one is left
-    over."""
+    over. One word less than is needed: the task says the time as well."""
     body = {name: value for name, value in named.items() if value is not None}
     order = [name for name in ("agent", "task", "message", "due") if name not in body]
     needed = [name for name in order if name != "message"]
+    if "due" in needed and len(words) == len(needed) - 1:
+        return body | dict(zip([name.replace("task", "text") for name in needed[:-1]], words, strict=True))
     if len(words) == len(needed):
         order = needed
     if len(words) != len(order):

@@ -16,8 +16,9 @@ from followups.cli.first_version import MAX_BYTES, OldTask
 from followups.cli.shell import SHORT, Session, cut, until, with_session
 from followups.domain import checklist, when
 from followups.domain.errors import FollowupsError, Forbidden, Invalid
-from followups.domain.schedule import format_instant
 from followups.domain.text import first_line, plain
+from followups.domain.walltime import format_instant
+from followups.domain.zones import find_zone
 
 #: What was due in the past is due now.
 _NOW = "in 1 second"
@@ -67,7 +68,7 @@ def import_(session: Session, file: Path, dry_run: bool, timezone: str | None) -
     """
     _refuse_inside_run(session)
     tasks, unknown = first_version.read(_bytes(file))
-    zone = when.find_zone(session.settings.timezone if timezone is None else timezone).key
+    zone = find_zone(session.settings.timezone if timezone is None else timezone).key
     plans = [_plan(task, zone, SystemClock().now()) for task in tasks]
     if any(plan.body for plan in plans):
         plans = _with_agents(session, plans)

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from followups.cli.history import history
 from followups.cli.shell import (
     SHORT,
     Session,
@@ -23,6 +24,8 @@ from followups.domain.status import Status
 
 #: From this width on there is room to say how far off a time is.
 _WIDE = 96
+#: A long rule must not leave a task without room.
+_REPEATS = 32
 _STATUSES = ["open", "closed", "all", *(s.value for s in Status)]
 
 
@@ -47,7 +50,14 @@ def _list(found: list[dict[str, Any]]) -> str:
         return "Nothing is scheduled."
     wide = terminal_width() >= _WIDE
     rows = [
-        (it["id"][:SHORT], status(it["status"]), it["agent"], it["task"], _when(it, wide), it["repeats"] or "once")
+        (
+            it["id"][:SHORT],
+            status(it["status"]),
+            it["agent"],
+            it["task"],
+            _when(it, wide),
+            cut(it["repeats"] or "once", _REPEATS),
+        )
         for it in found
     ]
     return table(("ID", "STATUS", "AGENT", "TASK", "DUE", "REPEATS"), rows, flexible=3)
@@ -61,43 +71,59 @@ def _when(it: dict[str, Any], wide: bool) -> str:
         return f"running since {local_time(it['run']['started_at'], it['timezone'])[-5:]}"
     if it["blocked"]:
         return cut(f"waits: {it['blocked']['reason']}", 44 if wide else 22)
-    due = local_time(it["due_at"], it["timezone"])
-    return f"{due} ({until(it['due_at'])})" if wide else due
+    planned = it["starts_at"] if it["snoozed_to"] else it["due_at"]
+    due = local_time(planned, it["timezone"])
+    return f"{due} ({until(planned)})" if wide else due
 
 
 @click.command("show")
 @click.argument("name", metavar="ID")
 @with_session
 def show_(session: Session, name: str) -> None:
-    """Show one follow-up and its latest runs. ID may be shortened."""
+    """Show one follow-up, with its past and coming occurrences. ID may be shortened."""
     follow_up_id = find_follow_up(session, name)
     it = session.client.of(follow_up_id).body
-    found = session.client.of(follow_up_id, "/runs").body["runs"]
-    session.show(it | {"runs": found}, lambda: _show(it, found))
+    told = session.client.of(follow_up_id, "/runs").body
+    session.show(it | {"runs": told["runs"], "coming": told["coming"]}, lambda: _show(it, told))
 
 
-def _show(it: dict[str, Any], found: list[dict[str, Any]]) -> str:
+def _show(it: dict[str, Any], told: dict[str, Any]) -> str:
     zone = it["timezone"]
     blocked, live = it["blocked"], it["run"]
     pairs = [
         ("id", it["id"]),
-        ("status", status(it["status"]) + (f" - {it['reason']}" if it["reason"] else "")),
+        ("status", status(it["status"]) + _until(it) + (f" - {it['reason']}" if it["reason"] else "")),
         ("agent", it["agent"]),
         ("message", it["message"].replace("\n", "\n" + " " * 14) or None),
         ("due", None if it["closed_at"] else f"{it['due_local']} ({until(it['due_at'])}), typed {it['due']!r}"),
         ("repeats", it["repeats"]),
-        ("next try", local_time(it["starts_at"], zone) if it["starts_at"] not in (None, it["due_at"]) else None),
+        ("put off to", local_time(it["snoozed_to"], zone) if it["snoozed_to"] else None),
+        ("next try", local_time(it["starts_at"], zone) if it["starts_at"] not in _planned(it) else None),
+        ("staggered", f"{it['stagger_s']} s after its times" if it["stagger_s"] else None),
+        ("when late", it["late"].replace("_", " ") if it["late"] != "run_once" else None),
         ("attempt", f"{it['attempt']} of {it['max_attempts']}" if it["attempt"] else None),
         ("waits", f"{blocked['reason']}, since {local_time(blocked['since'], zone)}" if blocked else None),
         ("running", f"{short_run(live['id'])} since {local_time(live['started_at'], zone)}" if live else None),
         ("last", status(it["last_outcome"]) if it["last_outcome"] else None),
         ("report to", it["report_to"]),
         ("made by", f"run {it['parent']}, {it['depth']} below {it['root'][:SHORT]}" if it["parent"] else None),
+        ("goes by", it["replace_key"]),
+        ("replaced by", it["replaced_by"]),
         ("created", local_time(it["created_at"], zone)),
         ("closed", local_time(it["closed_at"], zone) if it["closed_at"] else None),
     ]
     text = f"{click.style(it['task'], bold=True)}\n{facts(pairs)}"
-    return f"{text}\n\n{_runs(found, zone)}" if found else text
+    drawn = history(told, it)
+    return f"{text}\n\n{drawn}" if drawn else text
+
+
+def _until(it: dict[str, Any]) -> str:
+    return f" until {local_time(it['paused_until'], it['timezone'])}" if it["paused_until"] else ""
+
+
+def _planned(it: dict[str, Any]) -> tuple[str | None, ...]:
+    """Gives the times at which it starts as planned: no word is lost about these."""
+    return (None, it["due_at"], it["snoozed_to"])
 
 
 @click.command("runs")

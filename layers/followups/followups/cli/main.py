@@ -19,8 +19,9 @@ from followups.domain.errors import ConfigError, FollowupsError, NoAccess, Refus
 
 #: Command -> module that holds it. A module is imported when its command is called: a login hook pays for one.
 _COMMANDS = {
-    "create": "create", "list": "look", "show": "look", "runs": "look", "report": "look",
-    "edit": "change", "delete": "change", "pause": "change", "resume": "change", "run": "change",
+    "create": "create", "preview": "preview", "list": "look", "show": "look", "runs": "look", "report": "look",
+    "edit": "change", "delete": "change", "pause": "change", "resume": "change",
+    "snooze": "change", "run": "change", "retry": "change",
     "agents": "agents", "config": "configure", "import": "importing",
     "run-due": "run_due", "dev": "dev", "audit": "audit", "doctor": "doctor", "demo": "demo",
     "login": "login", "logout": "login", "logs": "operate", "redrive": "operate",

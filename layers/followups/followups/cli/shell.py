@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from functools import cached_property, wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 import click
 
@@ -21,6 +20,7 @@ from followups.cli.client import Client, InProcess, Problem
 from followups.config import LaptopConfig, LaptopEnvironment
 from followups.domain import ids
 from followups.domain.errors import Forbidden
+from followups.domain.zones import known_zone
 from followups.installation import Installation
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ COLOURS = {
     "done": "green", "succeeded": "green", "sent": "green", "delivered": "green",
     "running": "cyan", "claimed": "cyan", "cancelling": "yellow", "paused": "yellow", "attention": "yellow",
     "failed": "red", "timed_out": "red", "unknown": "red", "bounced": "red",
-    "cancelled": "bright_black", "none": "bright_black",
+    "cancelled": "bright_black", "skipped": "bright_black", "none": "bright_black",
 }  # fmt: skip
 
 
@@ -172,7 +172,7 @@ def local_time(instant: str | None, zone: str) -> str:
     """Gives an RFC 3339 instant as wall time in the zone."""
     if instant is None:
         return "-"
-    return f"{datetime.fromisoformat(instant).astimezone(ZoneInfo(zone)):%a %Y-%m-%d %H:%M}"
+    return f"{datetime.fromisoformat(instant).astimezone(known_zone(zone)):%a %Y-%m-%d %H:%M}"
 
 
 def until(instant: str, now: datetime | None = None) -> str:

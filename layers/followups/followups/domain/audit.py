@@ -157,7 +157,7 @@ def _looks(it: FollowUp, view: View) -> Iterator[_Fault]:
     """W1, W4, and that somebody looks when it is time."""
     right = _right_look(it, view.at)
     does = "its next look is set to the time that its state asks for"
-    if it.status in ENDED or it.status is Status.PAUSED:
+    if it.status in ENDED or (it.status is Status.PAUSED and it.paused_until is None):
         if it.wake_at is not None:
             says = f"it is {it.status}, yet to be looked at, at {said(it.wake_at)}"
             yield _Fault("needless_look", says, it.updated_at, {"wake_at": None}, "the look is taken out")
@@ -192,7 +192,8 @@ def _right_look(it: FollowUp, at: datetime) -> datetime | None:
         return min(it.start_at, at + FURTHEST_LOOK)
     if it.status is Status.CLAIMED:
         return min(max(it.start_at, at), at + FURTHEST_LOOK)
-    return min(it.lease_until, at + FURTHEST_LOOK) if it.lease_until else None
+    ends = it.paused_until if it.status is Status.PAUSED else it.lease_until
+    return min(ends, at + FURTHEST_LOOK) if ends else None
 
 
 def _latest_look(it: FollowUp, at: datetime) -> datetime:
@@ -200,6 +201,8 @@ def _latest_look(it: FollowUp, at: datetime) -> datetime:
         latest = max(it.start_at, it.updated_at + LONGEST_REFUSAL)
     elif it.status is Status.CLAIMED:
         latest = max(it.start_at, it.updated_at) + LONGEST_RESEND
+    elif it.status is Status.PAUSED:
+        latest = max(it.paused_until or it.updated_at, it.updated_at)
     else:
         latest = max(it.lease_until or it.updated_at, it.updated_at + LATE)
     return min(latest, at + FURTHEST_LOOK)

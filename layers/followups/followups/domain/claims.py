@@ -1,12 +1,15 @@
 """Claiming: from scheduled to a message on its way, and back into the line when the start is refused."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from followups.domain.changes import Swap
 from followups.domain.entities import FollowUp
 from followups.domain.moves import UNBLOCKED, UNCLAIMED, advance
 from followups.domain.retry import MAX_SENDS, RESEND_AFTER, resend_interval
 from followups.domain.status import Status
+from followups.domain.walltime import to_utc
+from followups.domain.zones import TZDATA, known_zone
 
 #: A runner waits this long for the start time itself; a message that is earlier than that goes back.
 SHORT_WAIT = timedelta(seconds=1.5)
@@ -30,6 +33,22 @@ def claim(old: FollowUp, *, at: datetime, write_id: str, holder: str | None = No
 def look_later(old: FollowUp, *, at: datetime, write_id: str) -> Swap:
     """Takes a scheduled follow-up that was looked at early (it lies beyond 400 days); gives the next look."""
     return advance(old, Status.SCHEDULED, at=at, write_id=write_id, wake_at=old.start_at)
+
+
+def read_anew(old: FollowUp, *, at: datetime, write_id: str) -> Swap | None:
+    """Takes a scheduled follow-up; gives its time by the zones' data in use, or None if it was made by that.
+
+    The wall time is what was meant: governments move what instant it is, and at short notice.
+    """
+    if old.due_wall is None or old.tzdata == TZDATA:
+        return None
+    due = to_utc(datetime.fromisoformat(old.due_wall), known_zone(old.timezone))
+    fields: dict[str, Any] = {"tzdata": TZDATA, "due_at": due}
+    if old.start_at == old.planned_at:
+        fields["start_at"] = old.start_at if old.snoozed_to else due + old.stagger
+    start_at = fields.get("start_at", old.start_at)
+    wake_at = old.wake_at if start_at == old.start_at else start_at
+    return advance(old, Status.SCHEDULED, at=at, write_id=write_id, wake_at=wake_at, **fields)
 
 
 def can_resend(old: FollowUp) -> bool:

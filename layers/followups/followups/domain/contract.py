@@ -67,8 +67,9 @@ def agent_request(follow_up: FollowUp, *, now: datetime, deadline: datetime) -> 
         "scheduled_for": _instant(follow_up.due_at),
         "now": _instant(now),
         "timezone": follow_up.timezone,
-        "lateness": max(0, round((now - follow_up.due_at).total_seconds())),
+        "lateness": max(0, round((now - follow_up.planned_at).total_seconds())),
         "missed": follow_up.missed,
+        "missed_until": _instant(follow_up.folded_to) if follow_up.missed and follow_up.folded_to else None,
         "attempt": follow_up.attempt,
         "deadline": _instant(deadline),
     }

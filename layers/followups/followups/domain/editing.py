@@ -1,16 +1,18 @@
-"""What a person does with a follow-up: create, edit, cancel, pause, resume, run now."""
+"""What a person does with a follow-up: create, edit, cancel, pause, resume, snooze, run now, replace."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from followups.domain.changes import Swap
 from followups.domain.entities import FollowUp
 from followups.domain.errors import WrongState
+from followups.domain.ids import share_of
 from followups.domain.lineage import Lineage
 from followups.domain.moves import UNBLOCKED, UNCLAIMED, advance, wake
 from followups.domain.status import CLOSED, LIVE, Status
 from followups.domain.when import When
+from followups.domain.zones import TZDATA
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,6 +25,10 @@ class Wish:
     when: When
     report_to: str | None
     max_attempts: int
+    #: As `domain.late` stores it; None for what is usual.
+    late: str | None = None
+    stagger_s: int | None = None
+    replace_key: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,20 +40,20 @@ class Patch:
     when: When | None = None
     report_to: str | None = None
     max_attempts: int | None = None
+    late: str | None = None
 
 
 def create(
     wish: Wish, *, owner: str, follow_up_id: str, request_hash: str, lineage: Lineage | None, at: datetime, write_id: str
 ) -> FollowUp:
     """Gives the new follow-up. `lineage` tells the run that asks for it; None for a person."""
-    when = wish.when
+    times = _times(wish.when, share_of(follow_up_id, wish.stagger_s or 0))
     return FollowUp(
-        owner=owner, id=follow_up_id, agent=wish.agent, task=wish.task, message=wish.message, when=when.text,
-        rule=str(when.rule) if when.rule else None, anchor=when.anchor.isoformat() if when.anchor else None,
-        timezone=when.timezone, due_at=when.due_at, report_to=wish.report_to, max_attempts=wish.max_attempts,
-        wake_at=wake(when.due_at, at), start_at=when.due_at, parent=lineage.parent if lineage else None,
+        owner=owner, id=follow_up_id, agent=wish.agent, task=wish.task, message=wish.message, report_to=wish.report_to,
+        max_attempts=wish.max_attempts, late=wish.late, stagger_s=wish.stagger_s, replace_key=wish.replace_key,
+        wake_at=wake(times["start_at"], at), parent=lineage.parent if lineage else None,
         root=lineage.root if lineage else follow_up_id, depth=lineage.depth if lineage else 0,
-        request_hash=request_hash, created_at=at, updated_at=at, write_id=write_id,
+        request_hash=request_hash, created_at=at, updated_at=at, write_id=write_id, **times,
     )  # fmt: skip
 
 
@@ -56,21 +62,16 @@ def edit(old: FollowUp, patch: Patch, *, at: datetime, write_id: str) -> Swap:
 
     Raises WrongState `in_progress` or `already_finished`.
     """
-    _refuse_closed(old)
-    _refuse_live(old, "it can be edited when the run has ended")
-    named = {"task": patch.task, "message": patch.message, "report_to": patch.report_to, "max_attempts": patch.max_attempts}
-    fields: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
+    refuse_over(old, "it can be edited when the run has ended")
+    names = ("task", "message", "report_to", "max_attempts", "late")
+    fields: dict[str, Any] = {name: value for name in names if (value := getattr(patch, name)) is not None}
     if patch.when is None:
         return advance(old, old.status, at=at, write_id=write_id, wake_at=old.wake_at, **fields)
-    due = patch.when.due_at
-    rule, anchor = patch.when.rule, patch.when.anchor
-    fields |= UNCLAIMED | UNBLOCKED
-    fields |= {"when": patch.when.text, "rule": str(rule) if rule else None, "timezone": patch.when.timezone}
-    fields |= {"anchor": anchor.isoformat() if anchor else None, "due_at": due, "start_at": due}
-    fields |= {"attempt": 0, "extra": False}
-    status = Status.PAUSED if old.status is Status.PAUSED else Status.SCHEDULED
-    wake_at = None if status is Status.PAUSED else due
-    return advance(old, status, at=at, write_id=write_id, wake_at=wake_at, **fields)
+    fields |= UNCLAIMED | UNBLOCKED | {"attempt": 0, "extra": False, "snoozed_to": None}
+    fields |= _times(patch.when, old.stagger.seconds)
+    if old.status is Status.PAUSED:
+        return advance(old, Status.PAUSED, at=at, write_id=write_id, wake_at=old.wake_at, **fields)
+    return advance(old, Status.SCHEDULED, at=at, write_id=write_id, wake_at=fields["start_at"], **fields)
 
 
 def cancel(old: FollowUp, *, at: datetime, write_id: str) -> Swap | None:
@@ -86,13 +87,36 @@ def cancel(old: FollowUp, *, at: datetime, write_id: str) -> Swap | None:
     return advance(old, Status.CANCELLED, at=at, write_id=write_id, **UNCLAIMED, **UNBLOCKED)
 
 
-def pause(old: FollowUp, reason: str | None, *, at: datetime, write_id: str) -> Swap | None:
-    """Gives the pause, or None if it is paused. Raises WrongState `in_progress` or `already_finished`."""
-    if old.status is Status.PAUSED:
+def make_way(old: FollowUp, successor: str, *, at: datetime, write_id: str) -> Swap | None:
+    """Gives what becomes of a follow-up whose place another takes, or None if it is over anyway: a live run is left to
+    end and is reported, and nothing follows it."""
+    if old.status in CLOSED or old.status is Status.CANCELLING:
         return None
-    _refuse_closed(old)
-    _refuse_live(old, "it can be paused when the run has ended")
-    return advance(old, Status.PAUSED, at=at, write_id=write_id, reason=reason, **UNCLAIMED, **UNBLOCKED)
+    if old.status is Status.RUNNING:
+        return advance(old, Status.RUNNING, at=at, write_id=write_id, wake_at=old.wake_at, replaced_by=successor)
+    reason = f"replaced by {successor}"
+    return advance(
+        old, Status.CANCELLED, at=at, write_id=write_id, replaced_by=successor, reason=reason, **UNCLAIMED, **UNBLOCKED
+    )
+
+
+def pause(old: FollowUp, reason: str | None, until: datetime | None = None, *, at: datetime, write_id: str) -> Swap | None:
+    """Gives the pause, or None if it is paused like that. Without `until` it lasts until it is resumed.
+
+    Raises WrongState `in_progress` or `already_finished`.
+    """
+    if old.status is Status.PAUSED and old.paused_until == until:
+        return None
+    refuse_over(old, "it can be paused when the run has ended")
+    fields = UNCLAIMED | UNBLOCKED | {"reason": reason, "paused_until": until}
+    return advance(old, Status.PAUSED, at=at, write_id=write_id, wake_at=until, **fields)
+
+
+def pause_over(old: FollowUp, *, at: datetime, write_id: str) -> Swap:
+    """Takes a paused follow-up that was looked at; gives its return, or its next look (the pause lasts over 400 days)."""
+    if old.paused_until is not None and old.paused_until > at:
+        return advance(old, Status.PAUSED, at=at, write_id=write_id, wake_at=old.paused_until)
+    return resume(old, at=at, write_id=write_id)
 
 
 def resume(old: FollowUp, *, at: datetime, write_id: str) -> Swap:
@@ -107,20 +131,45 @@ def resume(old: FollowUp, *, at: datetime, write_id: str) -> Swap:
     )  # fmt: skip
 
 
+def snooze(old: FollowUp, until: datetime, *, at: datetime, write_id: str) -> Swap:
+    """Gives the follow-up with its occurrence put off; a rule keeps its times, and what it comes to meanwhile is missed.
+
+    Raises WrongState `in_progress` or `already_finished`.
+    """
+    refuse_over(old, "it can be put off when the run has ended")
+    fields = UNCLAIMED | UNBLOCKED | {"extra": False, "snoozed_to": until, "start_at": until}
+    if old.status is Status.PAUSED:
+        return advance(old, Status.PAUSED, at=at, write_id=write_id, wake_at=old.wake_at, **fields)
+    return advance(old, Status.SCHEDULED, at=at, write_id=write_id, wake_at=until, **fields)
+
+
 def run_now(old: FollowUp, *, at: datetime, write_id: str) -> Swap | None:
     """Gives the follow-up moved to the front, or None if it is claimed and may start already.
 
     A recurrence keeps its times: the run is an extra one. Raises WrongState `in_progress`, `paused` or
     `already_finished`.
     """
-    _refuse_closed(old)
-    _refuse_live(old, "one follow-up never runs twice at once")
+    refuse_over(old, "one follow-up never runs twice at once")
     if old.status is Status.PAUSED:
         raise WrongState("paused", "it is paused; resume it first")
     if old.status is Status.CLAIMED and old.start_at <= at:
         return None
-    fields = UNCLAIMED | UNBLOCKED | {"extra": old.rule is not None, "start_at": min(old.start_at, at)}
+    fields = UNCLAIMED | UNBLOCKED | {"extra": True, "start_at": min(old.start_at, at)}
     return advance(old, Status.SCHEDULED, at=at, write_id=write_id, wake_at=at, **fields)
+
+
+def _times(when: When, stagger_s: int) -> dict[str, Any]:
+    """Gives a follow-up's fields that tell when."""
+    return {
+        "when": when.text,
+        "rule": str(when.rule) if when.rule else None,
+        "anchor": when.anchor.isoformat() if when.anchor else None,
+        "timezone": when.timezone,
+        "due_at": when.due_at,
+        "due_wall": when.local.isoformat() if when.local else None,
+        "tzdata": TZDATA if when.local else None,
+        "start_at": when.due_at + timedelta(seconds=stagger_s),
+    }
 
 
 def _refuse_closed(old: FollowUp) -> None:
@@ -128,6 +177,8 @@ def _refuse_closed(old: FollowUp) -> None:
         raise WrongState("already_finished", f"it is {old.status} since {old.closed_at:%Y-%m-%d %H:%M} UTC")
 
 
-def _refuse_live(old: FollowUp, hint: str) -> None:
+def refuse_over(old: FollowUp, hint: str) -> None:
+    """Raises WrongState `already_finished`, or `in_progress` with the hint."""
+    _refuse_closed(old)
     if old.status in LIVE:
         raise WrongState("in_progress", f"its run {old.run_id} is in progress; {hint}")

@@ -38,12 +38,22 @@ class FollowUp(_Aware):
     when: str
     #: Canonical recurrence rule; None for once.
     rule: str | None = None
-    #: Local wall time (no zone) that the rule counts from.
+    #: Time without zone that the rule counts from: of a wall in the zone, or in UTC for minutes and hours.
     anchor: str | None = None
     #: IANA zone in which the rule is read.
     timezone: str
     #: Nominal time of the occurrence that comes next or is under way.
     due_at: datetime
+    #: The wall time that it was made of; None for what is counted in hours, or was given with an offset.
+    due_wall: str | None = None
+    #: Version of the zones' data by which it was made.
+    tzdata: str | None = None
+    #: What the occurrence was put off to by hand.
+    snoozed_to: datetime | None = None
+    #: Seconds over which the starts of many are spread; its own share is fixed by its id.
+    stagger_s: int | None = None
+    #: What becomes of an occurrence that could not start at its time (`domain.late`); None runs it once.
+    late: str | None = None
     #: Number of that occurrence, from 1.
     occurrence: int = 1
     #: Address for reports; None means the stack's or the laptop's default.
@@ -62,7 +72,7 @@ class FollowUp(_Aware):
     attempt: int = 0
     #: Messages sent for this claim.
     sends: int = 0
-    #: This claim was asked for by hand and uses up no occurrence of the rule.
+    #: This claim was asked for by hand: it is never too late, and uses up no occurrence of a rule.
     extra: bool = False
     #: Occurrences that the live run makes up for, beside its own.
     missed: int = 0
@@ -86,6 +96,12 @@ class FollowUp(_Aware):
     last_outcome: Outcome | None = None
     #: Why it was paused, cancelled or given up, in words.
     reason: str | None = None
+    #: When a paused one goes on by itself.
+    paused_until: datetime | None = None
+    #: The owner's name for what it is about: a new one of that name takes its place.
+    replace_key: str | None = None
+    #: Id of the one that took its place while its run was live: nothing follows that run.
+    replaced_by: str | None = None
 
     #: Id of the run that created it; None for a person's.
     parent: str | None = None
@@ -123,6 +139,16 @@ class FollowUp(_Aware):
     def is_closed(self) -> bool:
         return self.status in CLOSED
 
+    @property
+    def stagger(self) -> timedelta:
+        """How long after its nominal times it starts."""
+        return timedelta(seconds=ids.share_of(self.id, self.stagger_s or 0))
+
+    @property
+    def planned_at(self) -> datetime:
+        """When the occurrence is to start: what it was put off to, else its nominal time and its stagger."""
+        return self.snoozed_to or self.due_at + self.stagger
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Run(_Aware):
@@ -135,9 +161,14 @@ class Run(_Aware):
     task: str
     message: str = ""
     timezone: str
-    #: The rule in words or canonical form, for the report; None for once.
+    #: Canonical recurrence rule and what it counts from; None for once.
     rule: str | None = None
+    anchor: str | None = None
     due_at: datetime
+    #: As of the follow-up.
+    due_wall: str | None = None
+    #: When it was to start, if that was not at `due_at`.
+    planned_at: datetime | None = None
     occurrence: int
     attempt: int
     max_attempts: int
@@ -145,8 +176,9 @@ class Run(_Aware):
     #: None if no agent was started.
     started_at: datetime | None = None
     finished_at: datetime
-    #: Occurrences it made up for, beside its own.
+    #: Occurrences it covers beside its own, and the nominal time of the last of them.
     missed: int = 0
+    folded_to: datetime | None = None
     outcome: Outcome
     #: One line.
     summary: str
@@ -236,7 +268,22 @@ class Control(_Aware):
         return ids.CONTROL_KEY
 
 
-Entity = FollowUp | Run | Agent | Control
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Named(_Aware):
+    """Which follow-up goes by a `replace_key` of its owner's."""
+
+    owner: str
+    replace_key: str
+    follow_up_id: str
+    version: int = 1
+    write_id: str
+
+    @property
+    def key(self) -> Key:
+        return ids.name_key(self.owner, self.replace_key)
+
+
+Entity = FollowUp | Run | Agent | Control | Named
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -36,16 +36,17 @@ class Refused(FollowupsError):
     """A request that is refused.
 
     `code` is stable and machine-readable, `detail` a sentence for a person, `field` the JSON pointer's last part
-    (None where no single field is at fault).
+    (None where no single field is at fault), `suggestions` are values of that field that would be taken.
     """
 
     http_status = 400
 
-    def __init__(self, code: str, detail: str, *, field: str | None = None) -> None:
+    def __init__(self, code: str, detail: str, *, field: str | None = None, suggestions: tuple[str, ...] = ()) -> None:
         super().__init__(f"{code}: {detail}")
         self.code = code
         self.detail = detail
         self.field = field
+        self.suggestions = suggestions
 
 
 class Invalid(Refused):

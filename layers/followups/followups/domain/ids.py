@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+import zlib
 from datetime import datetime
 from typing import NamedTuple
 
@@ -72,6 +73,16 @@ def follow_up_key(owner: str, follow_up_id: str) -> Key:
 
 def run_key(owner: str, follow_up_id: str, fence: int) -> Key:
     return Key(f"{owner}#{follow_up_id}", f"RUN#{fence:06d}")
+
+
+def name_key(owner: str, replace_key: str) -> Key:
+    """Gives where it is kept which follow-up goes by an owner's name for it."""
+    return Key(f"OWNER#{owner}", f"NAME#{replace_key}")
+
+
+def share_of(text: str, seconds: int) -> int:
+    """Gives a number of seconds, 0 to `seconds`, that is always the same for the text and spread evenly over texts."""
+    return zlib.crc32(text.encode()) % (seconds + 1)
 
 
 def agent_key(name: str) -> Key:

@@ -33,12 +33,15 @@ def advance(
 ) -> Swap:
     """Gives the swap that moves a follow-up to `status`.
 
-    `wake_at` is needed for exactly the states that the sweeper looks at (rule W1). Closing sets `closed_at` and
-    `expires_at`. Raises IllegalTransition for a move that the table does not have.
+    `wake_at` is needed for exactly the states that the sweeper looks at (rule W1), and for a pause that has an end. Closing
+    sets `closed_at` and `expires_at`. Raises IllegalTransition for a move that the table does not have.
     """
     if status not in TRANSITIONS[old.status]:
         raise IllegalTransition(f"follow-up {old.id}", old.status, status)
-    if (wake_at is not None) != (status in WAKING):
+    if status is not Status.PAUSED:
+        fields["paused_until"] = None
+    ends = fields.get("paused_until", old.paused_until) is not None
+    if (wake_at is not None) != (status in WAKING or ends):
         raise IllegalTransition(f"follow-up {old.id} (wake_at {wake_at})", old.status, status)
     if status in CLOSED:
         fields |= {"closed_at": at, "expires_at": at + RETENTION}

@@ -5,12 +5,14 @@ What an agent wrote is data: shown as text, escaped, never turned into links, im
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from followups.domain.entities import Run
-from followups.domain.schedule import Rule
 from followups.domain.status import Outcome, Status
 from followups.domain.text import first_line, plain
+from followups.domain.walltime import duration, wall
+from followups.domain.when.steps import step_notes
+from followups.domain.when.words import said_rule
+from followups.domain.zones import known_zone
 
 _SUBJECT_LIMIT = 150
 #: Shorter lateness than this is the normal course of things.
@@ -22,6 +24,7 @@ HEADLINES = {
     Outcome.TIMED_OUT: "timed out",
     Outcome.UNKNOWN: "outcome unknown",
     Outcome.CANCELLED: "cancelled",
+    Outcome.SKIPPED: "skipped",
 }
 _EXPLAINED = {
     Outcome.TIMED_OUT: "It was stopped at its deadline. What it had done until then stays done.",
@@ -69,54 +72,56 @@ def content(run: Run) -> Content:
     )  # fmt: skip
 
 
-def duration(time: timedelta) -> str:
-    """Gives a span in words: `0.4 s`, `12 s`, `3 min 5 s`, `2 h 10 min`, `3 days 4 h`."""
-    seconds = max(0.0, time.total_seconds())
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes_left = divmod(minutes, 60)
-    days, hours_left = divmod(hours, 24)
-    parts = [(days, "day" if days == 1 else "days"), (hours_left, "h"), (minutes_left, "min"), (rest, "s")]
-    while parts and not parts[0][0]:
-        parts.pop(0)
-    return " ".join(f"{count} {unit}" for count, unit in parts[:2] if count)
-
-
 def _facts(run: Run) -> tuple[Fact, ...]:
     pairs = [
         ("Agent", run.agent),
-        ("Due", _moment(run.due_at, run.timezone)),
+        ("Due", _due(run)),
         ("Started", _started(run)),
         ("Finished", _moment(run.finished_at, run.timezone)),
         ("Attempt", f"{run.attempt} of at most {run.max_attempts}" if run.attempt > 1 else None),
-        ("Makes up for", _missed(run)),
-        ("Repeats", Rule.parse(run.rule).words if run.rule else None),
+        ("Skipped too" if run.outcome is Outcome.SKIPPED else "Makes up for", _missed(run)),
+        ("Repeats", _repeats(run)),
         ("Next", _next(run)),
         ("Run", run.id),
     ]
     return tuple(Fact(name, plain(value)) for name, value in pairs if value is not None)
 
 
+def _due(run: Run) -> str:
+    """Gives when it was due, and where the clock or a person made another time of that."""
+    said = _moment(run.due_at, run.timezone)
+    if run.due_wall:
+        notes = step_notes(datetime.fromisoformat(run.due_wall), known_zone(run.timezone))
+        said += "".join(f"; {note}" for note in notes)
+    return said + (f"; to start {_moment(run.planned_at, run.timezone)}" if run.planned_at else "")
+
+
 def _started(run: Run) -> str:
     if run.started_at is None:
         return "never: no agent was started"
-    late = run.started_at - run.due_at
+    planned = run.planned_at or run.due_at
+    late = run.started_at - planned
     took = duration(run.finished_at - run.started_at)
     lateness = f", {duration(late)} after its time" if late > _ON_TIME else ""
-    early = ", before its time, as asked" if run.started_at < run.due_at - _ON_TIME else ""
+    early = ", before its time, as asked" if run.started_at < planned - _ON_TIME else ""
     # A clock that was set back meanwhile tells nothing of how long it took.
     is_known = run.outcome is not Outcome.UNKNOWN and run.finished_at >= run.started_at
     length = f", took {took}" if is_known else ""
     return f"{_moment(run.started_at, run.timezone)}{lateness}{early}{length}"
 
 
+def _repeats(run: Run) -> str | None:
+    # Records of earlier versions have no anchor: the time of day is the same in any occurrence.
+    return said_rule(run.rule, run.anchor or wall(run.due_at, known_zone(run.timezone)).isoformat())
+
+
 def _missed(run: Run) -> str | None:
     if not run.missed:
         return None
-    if run.missed == 1:
-        return "1 occurrence that could not start at its time"
-    return f"{run.missed} occurrences that could not start at their time"
+    said = "1 occurrence that could not start at its time"
+    if run.missed > 1:
+        said = f"{run.missed} occurrences that could not start at their time"
+    return said + (f", the last {_moment(run.folded_to, run.timezone)}" if run.folded_to else "")
 
 
 def _next(run: Run) -> str:
@@ -124,7 +129,9 @@ def _next(run: Run) -> str:
         return "paused after three failed occurrences in a row; nothing more runs until it is resumed"
     if run.next_at is not None:
         return _moment(run.next_at, run.timezone)
-    return "none, this was its last run" if run.rule else "none, it was to run once"
+    if run.rule:
+        return "none, its last occurrence has come" if run.outcome is Outcome.SKIPPED else "none, this was its last run"
+    return "none, it was to run once"
 
 
 def _hints(run: Run) -> tuple[tuple[str, str], ...]:
@@ -133,15 +140,9 @@ def _hints(run: Run) -> tuple[tuple[str, str], ...]:
         hints.append(("Resume it", f"followups resume {run.follow_up_id}"))
     elif run.next_at is not None:
         hints.append(("Stop it", f"followups delete {run.follow_up_id}"))
-    elif run.outcome not in (Outcome.SUCCEEDED, Outcome.ATTENTION):
-        hints.append(("Run it again", f'followups create {run.agent} "{_quoted(run.task)}" "in 1 minute"'))
+    elif run.follow_up_status is Status.FAILED:
+        hints.append(("Run it again", f"followups retry {run.follow_up_id}"))
     return tuple((what, plain(command)) for what, command in hints)
-
-
-def _quoted(task: str) -> str:
-    """Gives the task as it may stand between double quotes in a shell: nothing in it is run when it is pasted."""
-    text = first_line(plain(task), 100)
-    return "".join(f"\\{c}" if c in '"$`\\!' else c for c in text)
 
 
 def _why(run: Run) -> str:
@@ -150,5 +151,5 @@ def _why(run: Run) -> str:
 
 
 def _moment(moment: datetime, zone: str) -> str:
-    local = moment.astimezone(ZoneInfo(zone))
+    local = moment.astimezone(known_zone(zone))
     return f"{local:%a %Y-%m-%d %H:%M:%S} {zone}" + (f" ({moment:%H:%M:%S} UTC)" if local.utcoffset() else "")

@@ -13,6 +13,7 @@ _COLOURS = {
     Outcome.TIMED_OUT: ("#a3161e", "#fde8e8"),
     Outcome.UNKNOWN: ("#5b3fa6", "#efeafb"),
     Outcome.CANCELLED: ("#4a5560", "#eceff2"),
+    Outcome.SKIPPED: ("#4a5560", "#eceff2"),
 }
 
 

@@ -5,14 +5,18 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from followups.domain import ids
+from followups.domain import ids, late
 from followups.domain.changes import Add, Change, FreeSlot, SetAside, Spend, Swap, TakeSlot
 from followups.domain.contract import Done, Pending
 from followups.domain.entities import Agent, FollowUp, Run
+from followups.domain.errors import IllegalTransition
 from followups.domain.moves import RETENTION, UNBLOCKED, UNCLAIMED, advance, wake
 from followups.domain.retry import MAX_POISON, PAUSE_AFTER_FAILURES, backoff
-from followups.domain.schedule import Rule, fold_missed, next_after
+from followups.domain.rule import Rule
+from followups.domain.schedule import Occurrence, fold_missed, next_after
 from followups.domain.status import LIVE, WAKING, Outcome, ReportStatus, Status
+from followups.domain.walltime import duration
+from followups.domain.zones import TZDATA, known_zone
 
 #: An hour's count is kept a day, for those who want to know what was spent.
 BUDGET_KEPT = timedelta(days=1)
@@ -67,16 +71,19 @@ def wait_for(old: FollowUp, pending: Pending, *, at: datetime, write_id: str) ->
 
 def finish(old: FollowUp, done: Done, *, rerun_safe: bool, stamp: Stamp) -> tuple[Change, ...]:
     """Takes a live follow-up and how its run ended; gives the whole finish as one transaction: the follow-up moves on,
-    the run record (the outbox of the report) appears, the slots fall free."""
+    the run record (the outbox of the report) appears, the slots fall free. Raises IllegalTransition for one that is not
+    live: nothing of it can have ended."""
+    if old.status not in LIVE:
+        raise IllegalTransition(f"run {old.run_id}", old.status, done.outcome)
     if old.status is Status.CANCELLING:
         done = replace(done, outcome=Outcome.CANCELLED)
         onward = _Next(status=Status.CANCELLED, final=True, fields=dict(UNCLAIMED))
     elif _may_retry(old, done.outcome, rerun_safe):
         again = stamp.at + backoff(old.attempt, stamp.luck)
-        if _is_between(old, stamp.at) and again >= old.due_at:
+        if _is_between(old, stamp.at) and again >= old.planned_at:
             # An extra run's retry must not use up the attempts of the occurrence whose time has come meanwhile.
-            fields = UNCLAIMED | {"start_at": old.due_at, "attempt": 0, "extra": False}
-            onward = _Next(status=Status.SCHEDULED, final=False, wake_at=old.due_at, fields=fields)
+            fields = UNCLAIMED | {"start_at": old.planned_at, "attempt": 0, "extra": False}
+            onward = _Next(status=Status.SCHEDULED, final=False, wake_at=old.planned_at, fields=fields)
             return (*_end(old, done, onward, stamp), *free_slots(old))
         onward = _Next(status=Status.SCHEDULED, final=False, wake_at=again, fields=UNCLAIMED | {"start_at": again})
     else:
@@ -104,16 +111,40 @@ def refuse_start(old: FollowUp, why: str, *, stamp: Stamp) -> tuple[Change, ...]
     return _end(old, done, _conclude(old, Outcome.FAILED, stamp.at), stamp)
 
 
+def lateness(old: FollowUp, at: datetime) -> timedelta | None:
+    """Takes a claim that is about to start; gives how late that is, if its policy forbids it, else None. An attempt that
+    is repeated, and a run that was asked for by hand, are never too late."""
+    within = late.allowed(old.late)
+    if within is None or old.attempt or old.extra or at - old.planned_at <= within:
+        return None
+    return at - old.planned_at
+
+
+def skip(old: FollowUp, overdue: timedelta, *, stamp: Stamp) -> tuple[Change, ...]:
+    """Takes a claim that is too late to start (`lateness`); gives its end as skipped, which covers all that is too late:
+    a later occurrence that is not, runs."""
+    within = late.allowed(old.late)
+    assert within is not None, f"follow-up {old.id} is never too late"
+    why = f"Its turn came {duration(overdue)} after its time, and it is not to start more than {duration(within)} late"
+    why += f" (it waited: {old.blocked_reason})." if old.blocked_reason else "."
+    if old.rule is not None:
+        # What lies at the limit is not too late.
+        missed, folded_to = _fold(old, stamp.at - within - timedelta(microseconds=1))
+        old = replace(old, missed=missed, folded_to=folded_to)
+    done = Done(outcome=Outcome.SKIPPED, summary=why)
+    return _end(old, done, _conclude(old, Outcome.SKIPPED, stamp.at), stamp)
+
+
 def poisoned(old: FollowUp, error: str, *, stamp: Stamp, pause: timedelta) -> tuple[Change, ...]:
     """Takes a follow-up at which the sweep raised; gives a later look, or after five its end. One that needs no look is
     taken out of the index."""
-    if old.status not in WAKING:
+    if old.status not in WAKING and old.paused_until is None:
         return (SetAside(old.key, old.version, None),)
     if old.poison + 1 >= MAX_POISON:
         done = Done(outcome=Outcome.FAILED, summary=f"poison: looking at it raised {error}")
         status = Status.CANCELLED if old.status is Status.CANCELLING else Status.FAILED
         # The fence of one that waits may be that of its last run, which has its record already.
-        fence = old.fence + 1 if old.status is Status.SCHEDULED else old.fence
+        fence = old.fence + 1 if old.status in (Status.SCHEDULED, Status.PAUSED) else old.fence
         closed = _Next(status=status, final=True, fields=UNCLAIMED | {"reason": "poison", "fence": fence})
         return (*_end(old, done, closed, stamp), *(free_slots(old) if old.status in LIVE else ()))
     return (
@@ -130,7 +161,7 @@ def free_slots(old: FollowUp) -> tuple[Change, ...]:
 
 
 def _may_retry(old: FollowUp, outcome: Outcome, rerun_safe: bool) -> bool:
-    if old.attempt >= old.max_attempts:
+    if old.attempt >= old.max_attempts or old.replaced_by:
         return False
     # A failed agent said so itself. One that was killed at its deadline, or whose end nobody saw, may have acted.
     return outcome is Outcome.FAILED or (outcome in (Outcome.UNKNOWN, Outcome.TIMED_OUT) and rerun_safe)
@@ -138,41 +169,50 @@ def _may_retry(old: FollowUp, outcome: Outcome, rerun_safe: bool) -> bool:
 
 def _conclude(old: FollowUp, outcome: Outcome, at: datetime) -> _Next:
     """Ends the occurrence: the follow-up closes, or moves on to the next time of its rule."""
-    good = outcome in GOOD
-    failures = 0 if good else old.failures_in_row + 1
+    good = outcome in GOOD or outcome is Outcome.SKIPPED
+    failures = 0 if outcome in GOOD else old.failures_in_row + (not good)
     fields: dict[str, Any] = UNCLAIMED | UNBLOCKED | {"last_outcome": outcome, "failures_in_row": failures}
     if old.rule is None:
         return _Next(status=Status.DONE if good else Status.FAILED, final=True, fields=fields)
-    due = _next_due(old, at)
-    number = old.occurrence + (due != old.due_at)
-    fields |= {"due_at": due, "start_at": due, "attempt": 0, "extra": False, "occurrence": number}
+    following = None if old.replaced_by else _following(old, at)
+    if following is None:
+        return _Next(status=Status.DONE, final=True, fields=fields)
+    fields |= following | {"attempt": 0, "extra": False}
     if failures >= PAUSE_AFTER_FAILURES:
         fields |= {"reason": f"paused by Followups after {failures} failed occurrences in a row"}
         return _Next(status=Status.PAUSED, final=True, fields=fields)
-    return _Next(status=Status.SCHEDULED, final=True, fields=fields, wake_at=due)
+    return _Next(status=Status.SCHEDULED, final=True, fields=fields, wake_at=following["start_at"])
 
 
-def _next_due(old: FollowUp, at: datetime) -> datetime:
-    """From the nominal time of the last occurrence, never from now: so it neither drifts nor advances twice."""
+def _following(old: FollowUp, at: datetime) -> dict[str, Any] | None:
+    """Gives the fields of the occurrence that comes next, or None if the rule has come to its end: from the nominal time
+    of the last, never from now, so it neither drifts nor advances twice."""
     if _is_between(old, at):
-        return old.due_at
+        return {"start_at": old.planned_at}
     rule, anchor, zone = _rule_of(old)
-    return next_after(rule, anchor, zone, old.folded_to or old.due_at)
+    found: Occurrence | None = next_after(rule, anchor, zone, old.folded_to or old.due_at)
+    if found is None:
+        return None
+    return {
+        "due_at": found.at, "due_wall": found.local.isoformat() if found.local else None,
+        "tzdata": TZDATA if found.local else None, "start_at": found.at + old.stagger, "snoozed_to": None,
+        "occurrence": old.occurrence + 1,
+    }  # fmt: skip
 
 
 def _is_between(old: FollowUp, at: datetime) -> bool:
     """Says whether this is a run by hand between two times of the rule; one that started after its time is that one."""
-    return old.extra and old.due_at > (old.started_at or at)
+    return old.rule is not None and old.extra and old.due_at > (old.started_at or at)
 
 
 def _fold(old: FollowUp, at: datetime) -> tuple[int, datetime]:
     rule, anchor, zone = _rule_of(old)
-    return fold_missed(rule, anchor, zone, old.due_at, at)
+    return fold_missed(rule, anchor, zone, old.due_at, at - old.stagger)
 
 
 def _rule_of(old: FollowUp) -> tuple[Rule, datetime, ZoneInfo]:
     assert old.rule is not None and old.anchor is not None, f"follow-up {old.id} has no rule"
-    return Rule.parse(old.rule), datetime.fromisoformat(old.anchor), ZoneInfo(old.timezone)
+    return Rule.parse(old.rule), datetime.fromisoformat(old.anchor), known_zone(old.timezone)
 
 
 def _end(old: FollowUp, done: Done, onward: _Next, stamp: Stamp) -> tuple[Change, ...]:
@@ -184,10 +224,12 @@ def _end(old: FollowUp, done: Done, onward: _Next, stamp: Stamp) -> tuple[Change
     following = swap.new.start_at if onward.wake_at is not None else None
     run = Run(
         owner=old.owner, follow_up_id=old.id, fence=swap.new.fence, agent=old.agent, task=old.task, message=old.message,
-        timezone=old.timezone, rule=old.rule, due_at=old.due_at, occurrence=old.occurrence, attempt=old.attempt,
+        timezone=old.timezone, rule=old.rule, anchor=old.anchor, due_at=old.due_at, due_wall=old.due_wall,
+        planned_at=old.planned_at if old.planned_at != old.due_at else None, occurrence=old.occurrence, attempt=old.attempt,
         max_attempts=old.max_attempts, claimed_at=old.claimed_at, started_at=old.started_at, finished_at=stamp.at,
-        missed=old.missed, outcome=done.outcome, summary=done.summary, report=done.report, output_ref=done.output_ref,
-        final=onward.final, follow_up_status=onward.status, next_at=following, parent=old.parent, depth=old.depth,
+        missed=old.missed, folded_to=old.folded_to if old.missed else None, outcome=done.outcome, summary=done.summary,
+        report=done.report, output_ref=done.output_ref, final=onward.final, follow_up_status=onward.status,
+        next_at=following, parent=old.parent, depth=old.depth,
         report_status=ReportStatus.PENDING if reported else ReportStatus.NONE, report_to=old.report_to,
         wake_at=wake(stamp.at, stamp.at) if reported else None,
         expires_at=None if reported else stamp.at + RETENTION, write_id=stamp.run_write_id,

@@ -1,97 +1,128 @@
-"""From rule to occurrences. Rules count from a local wall time; only here does local time become UTC."""
+"""From rule to occurrences. Rules count from an anchor, never from now, so chains neither drift nor advance twice."""
 
-import re
-from dataclasses import dataclass
+import heapq
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Self
+from functools import lru_cache
+from itertools import islice
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-_UNIT_DAYS = {"DAILY": 1, "WEEKLY": 7}
-_RULE = re.compile(r"FREQ=(DAILY|WEEKLY);INTERVAL=([1-9]\d{0,3})", re.ASCII)
+from cronsim import CronSim
+
+from followups.domain import periods
+from followups.domain.rule import Rule
+from followups.domain.walltime import second_time, to_utc, wall
+
+#: More than this that were missed are not counted one by one.
+MOST_MISSED = 10_000
+#: No clock is put back by more than this.
+_LARGEST_STEP = timedelta(hours=3)
+_UNIT = {"MINUTELY": timedelta(minutes=1), "HOURLY": timedelta(hours=1)}
+#: How far back the last occurrence is looked for, first near and then further, in days.
+_BACK = (1, 32, 400, 5 * 366)
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """Every so many days of wall-clock time. (The issue on saying when brings the other rules.)"""
+class Occurrence(NamedTuple):
+    """One time of a recurrence."""
 
-    freq: str
-    interval: int
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Takes the canonical form, the subset `FREQ=…;INTERVAL=…` of RFC 5545 §3.3.10. Raises ValueError."""
-        found = _RULE.fullmatch(text)
-        if not found:
-            raise ValueError(f"not a rule: {text!r}")
-        return cls(found[1], int(found[2]))
-
-    def __str__(self) -> str:
-        return f"FREQ={self.freq};INTERVAL={self.interval}"
-
-    @property
-    def words(self) -> str:
-        """The rule as a person would say it."""
-        unit = "day" if self.freq == "DAILY" else "week"
-        return f"every {unit}" if self.interval == 1 else f"every {self.interval} {unit}s"
-
-    @property
-    def days(self) -> int:
-        return _UNIT_DAYS[self.freq] * self.interval
+    at: datetime
+    #: The wall-clock time that the rule says, which a clock that is put forward may leave out; None where the rule counts
+    #: elapsed time.
+    local: datetime | None
 
 
-def to_utc(local: datetime, zone: ZoneInfo) -> datetime:
-    """Gives the instant of a naive local time.
+def next_after(rule: Rule, anchor: datetime, zone: ZoneInfo, after: datetime) -> Occurrence | None:
+    """Gives the first occurrence later than `after` (UTC), or None if the recurrence has come to its end.
 
-    A time that exists twice is its first occurrence; one that does not exist is the first instant that does
-    (WHEN.md, rules 2 and 3).
+    `anchor` is the naive time that the rule counts from: of a clock in the zone, and of one in UTC for elapsed rules.
     """
-    first = local.replace(tzinfo=zone, fold=0).astimezone(UTC)
-    if first.astimezone(zone).replace(tzinfo=None) == local:
-        return first
-    # In a gap the two folds read the wall time with the offset before and after the step, so the step lies between.
-    low, high = local.replace(tzinfo=zone, fold=1).astimezone(UTC), first
-    before = low.astimezone(zone).utcoffset()
-    while high - low > timedelta(seconds=1):
-        middle = low + (high - low) / 2
-        if middle.astimezone(zone).utcoffset() == before:
-            low = middle
-        else:
-            high = middle
-    return high.replace(microsecond=0)
+    return next(occurrences(rule, anchor, zone, after), None)
 
 
-def _nth(rule: Rule, anchor: datetime, n: int, zone: ZoneInfo) -> datetime:
-    return to_utc(anchor + timedelta(days=rule.days * n), zone)
-
-
-def next_after(rule: Rule, anchor: datetime, zone: ZoneInfo, after: datetime) -> datetime:
-    """Gives the first occurrence later than `after` (UTC), counted from the naive local `anchor`, never from now."""
-    wall = after.astimezone(zone).replace(tzinfo=None)
-    n = max(0, (wall - anchor).days // rule.days)
-    while (occurrence := _nth(rule, anchor, n, zone)) <= after:
-        n += 1
-    return occurrence
+def occurrences(rule: Rule, anchor: datetime, zone: ZoneInfo, after: datetime) -> Iterator[Occurrence]:
+    """Gives the occurrences later than `after` (UTC) in their order, none twice."""
+    last = None if rule.count is None else _last(rule, anchor, zone)
+    for found in _uncounted(rule, anchor, zone, after):
+        if last is not None and found.at > last:
+            return
+        yield found
 
 
 def fold_missed(rule: Rule, anchor: datetime, zone: ZoneInfo, due: datetime, at: datetime) -> tuple[int, datetime]:
     """Gives how many occurrences later than `due` lie at or before `at`, and the last of them (or `due`).
 
-    A run that starts late makes up for these all at once. Wall-clock days are counted, so it takes no walk.
+    A run that starts late makes up for these all at once. Beyond MOST_MISSED they are counted no further.
     """
-    if at <= due:
-        return 0, due
-    upcoming = next_after(rule, anchor, zone, at)
-    first = _index(rule, anchor, zone, due)
-    last = _index(rule, anchor, zone, upcoming) - 1
-    return last - first, _nth(rule, anchor, last, zone)
+    missed, last = 0, due
+    for found in islice(occurrences(rule, anchor, zone, due), MOST_MISSED):
+        if found.at > at:
+            return missed, last
+        missed, last = missed + 1, found.at
+    return missed, last if missed < MOST_MISSED else _latest(rule, anchor, zone, at) or last
 
 
-def _index(rule: Rule, anchor: datetime, zone: ZoneInfo, occurrence: datetime) -> int:
-    # A step of the clock moves a wall time by hours at most, so rounding to the next multiple of days is exact.
-    wall = occurrence.astimezone(zone).replace(tzinfo=None)
-    return round((wall - anchor) / timedelta(days=rule.days))
+def _latest(rule: Rule, anchor: datetime, zone: ZoneInfo, at: datetime) -> datetime | None:
+    """Gives the last occurrence at or before `at`, without a walk from the first."""
+    for days in _BACK:
+        latest = None
+        for found in occurrences(rule, anchor, zone, at - timedelta(days=days)):
+            if found.at > at:
+                break
+            latest = found.at
+        if latest is not None:
+            return latest
+    return None
 
 
-def format_instant(moment: datetime, zone_name: str) -> str:
-    """Gives an instant as a person in the zone reads it: `Tue 2026-12-01 09:00 Europe/Berlin`."""
-    return f"{moment.astimezone(ZoneInfo(zone_name)):%a %Y-%m-%d %H:%M} {zone_name}"
+@lru_cache(maxsize=64)
+def _last(rule: Rule, anchor: datetime, zone: ZoneInfo) -> datetime | None:
+    """Gives the last occurrence of a rule with a count, which is at most rule.MOST_TIMES."""
+    start = anchor.replace(tzinfo=UTC) if rule.elapsed else to_utc(anchor, zone)
+    latest = None
+    for found in islice(_uncounted(rule, anchor, zone, start - timedelta(seconds=1)), rule.count):
+        latest = found.at
+    return latest
+
+
+def _uncounted(rule: Rule, anchor: datetime, zone: ZoneInfo, after: datetime) -> Iterator[Occurrence]:
+    """Gives the occurrences later than `after`, whatever the count."""
+    for found in _elapsed(rule, anchor, after) if rule.elapsed else _by_the_clock(rule, anchor, zone, after):
+        local = found.local or wall(found.at, zone)
+        if rule.until is not None and local > rule.until:
+            return
+        if local.date() not in rule.without:
+            yield found
+
+
+def _elapsed(rule: Rule, anchor: datetime, after: datetime) -> Iterator[Occurrence]:
+    first, step = anchor.replace(tzinfo=UTC), _UNIT[rule.freq] * rule.interval
+    n = max(0, (after - first) // step + 1)
+    while True:
+        yield Occurrence(first + n * step, None)
+        n += 1
+
+
+def _by_the_clock(rule: Rule, anchor: datetime, zone: ZoneInfo, after: datetime) -> Iterator[Occurrence]:
+    """A time that the clock leaves out is the first instant that there is, and none comes twice. What comes by the minute
+    or the hour (`*` or `/` in cron) passes through an hour that there is twice both times."""
+    again: list[datetime] = []
+    latest = after
+    for local in _walls(rule, anchor, max(anchor, wall(after, zone) - _LARGEST_STEP)):
+        moment = to_utc(local, zone)
+        while again and again[0] < moment:
+            if (repeated := heapq.heappop(again)) > latest:
+                yield Occurrence(latest := repeated, None)
+        if rule.is_interval and (second := second_time(local, zone)):
+            heapq.heappush(again, second)
+        if moment > latest:
+            yield Occurrence(latest := moment, None if rule.is_interval else local)
+    yield from (Occurrence(moment, None) for moment in sorted(again) if moment > latest)
+
+
+def _walls(rule: Rule, anchor: datetime, start: datetime) -> Iterator[datetime]:
+    """Gives the naive times of the rule from `start` on, in their order, until it has none for years."""
+    if rule.cron:
+        # It gives what comes after a minute, and ends when it finds nothing in 50 years.
+        return CronSim(rule.cron, start.replace(second=0, microsecond=0) - timedelta(minutes=1))
+    return periods.walls(rule, anchor, start)

@@ -33,7 +33,7 @@ class ReportStatus(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How a run ended. Only `succeeded` and `attention` mean that the agent did its work."""
+    """How a run ended. Only `succeeded` and `attention` mean that the agent did its work; `skipped` started none."""
 
     SUCCEEDED = "succeeded"
     ATTENTION = "attention"
@@ -41,19 +41,22 @@ class Outcome(StrEnum):
     TIMED_OUT = "timed_out"
     UNKNOWN = "unknown"
     CANCELLED = "cancelled"
+    SKIPPED = "skipped"
 
 
 S, R = Status, ReportStatus
 
 TRANSITIONS: dict[Status, frozenset[Status]] = {
-    # edit, run now, early look -> scheduled; poison -> failed
+    # edit, snooze, run now, early look, new zone data -> scheduled; poison -> failed
     S.SCHEDULED: frozenset({S.SCHEDULED, S.CLAIMED, S.PAUSED, S.CANCELLED, S.FAILED}),
-    # blocked, edit, run now, next -> scheduled; send again, new text -> claimed; never started -> failed
-    S.CLAIMED: frozenset({S.SCHEDULED, S.CLAIMED, S.RUNNING, S.PAUSED, S.CANCELLED, S.FAILED}),
+    # blocked, edit, snooze, run now, next -> scheduled; send again, new text -> claimed; never started -> failed;
+    # too late, and the last -> done
+    S.CLAIMED: frozenset({S.SCHEDULED, S.CLAIMED, S.RUNNING, S.PAUSED, S.CANCELLED, S.FAILED, S.DONE}),
     # retry, next occurrence -> scheduled; poll -> running; three failures in a row -> paused
     S.RUNNING: frozenset({S.RUNNING, S.DONE, S.FAILED, S.SCHEDULED, S.PAUSED, S.CANCELLING}),
     S.CANCELLING: frozenset({S.CANCELLING, S.CANCELLED}),
-    S.PAUSED: frozenset({S.PAUSED, S.SCHEDULED, S.CANCELLED}),
+    # resume, or the pause is over -> scheduled; poison -> failed
+    S.PAUSED: frozenset({S.PAUSED, S.SCHEDULED, S.CANCELLED, S.FAILED}),
     S.DONE: frozenset(),
     S.FAILED: frozenset(),
     S.CANCELLED: frozenset(),
@@ -72,7 +75,7 @@ REPORT_TRANSITIONS: dict[ReportStatus, frozenset[ReportStatus]] = {
 
 CLOSED = frozenset({S.DONE, S.FAILED, S.CANCELLED})
 OPEN = frozenset(Status) - CLOSED
-#: Open states that the sweeper must look at again: they carry `wake_at`.
+#: Open states that the sweeper must look at again: they carry `wake_at`. So does a pause that has an end.
 WAKING = OPEN - {S.PAUSED}
 #: States in which an agent may be alive.
 LIVE = frozenset({S.RUNNING, S.CANCELLING})

@@ -5,7 +5,8 @@ from datetime import timedelta
 from typing import Any
 
 from followups.handlers import Context, Event, Handler, Log, silent
-from followups.usecases.sweep import Swept, sweep
+from followups.usecases.outgoing import Swept
+from followups.usecases.sweep import sweep
 from followups.usecases.world import World
 
 #: There is no use in a sweep that has less time.

@@ -24,7 +24,7 @@ _SWEPT = {
 }  # fmt: skip
 _ENDED = {
     "succeeded": "RunsSucceeded", "attention": "RunsAttention", "failed": "RunsFailed", "timed_out": "RunsTimedOut",
-    "unknown": "RunsUnknown",
+    "unknown": "RunsUnknown", "skipped": "RunsSkipped",
 }  # fmt: skip
 _REPORTED = {"sent": "ReportsSent", "refused": "ReportsFailed", "gave_up": "ReportsFailed"}
 #: Ended otherwise than an agent's owner hopes for: an alarm hangs on their sum.

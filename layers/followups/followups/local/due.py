@@ -1,7 +1,7 @@
 """Cheap questions about what waits, for `run-due`."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from followups.domain import ids
 from followups.domain.entities import FollowUp
@@ -17,10 +17,14 @@ def something_to_do(store: Store, clock: Clock) -> bool:
     """Says whether an item needs a look now, may wait in a line, or is left over. Cheap: a login hook asks it."""
     now = clock.now()
     for item in store.due(now + _HORIZON):
-        ahead = isinstance(item, FollowUp) and item.status is Status.SCHEDULED and item.start_at > now
-        if not ahead:
+        if not (isinstance(item, FollowUp) and _is_ahead(item, now)):
             return True
     return bool(store.slots(ids.ALL_SLOTS_KEY))
+
+
+def _is_ahead(item: FollowUp, now: datetime) -> bool:
+    starts_at = {Status.SCHEDULED: item.start_at, Status.PAUSED: item.wake_at}.get(item.status)
+    return starts_at is not None and starts_at > now
 
 
 def is_work_waiting(world: World) -> bool:

@@ -17,7 +17,7 @@ from followups.domain.status import Status
 from followups.handlers import Handler
 from followups.local import events
 from followups.usecases.abandoned import end_abandoned
-from followups.usecases.sweep import Swept
+from followups.usecases.outgoing import Swept
 from followups.usecases.world import World
 
 #: Told of each run that ended.

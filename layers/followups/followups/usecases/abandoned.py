@@ -8,7 +8,8 @@ from followups.domain import claims, ids
 from followups.domain.entities import FollowUp
 from followups.domain.errors import UnreadableItem
 from followups.domain.status import LIVE, Status
-from followups.usecases.sweep import Outgoing, Swept, end_lease, guarded
+from followups.usecases.outgoing import Outgoing, Swept
+from followups.usecases.sweep import end_lease, guarded
 from followups.usecases.world import World
 
 #: A claim of a process that is gone is found up to this long before its next look.

@@ -24,7 +24,7 @@ _LONGEST_PAUSE_S = 16.0
 class Ran:
     """What came of a start message."""
 
-    #: finished, pending, uncertain, stale, early, blocked or refused.
+    #: finished, pending, uncertain, stale, early, blocked, refused or skipped.
     word: str
     #: Whom it was for, unless it was stale.
     agent: str | None = None
@@ -63,6 +63,8 @@ def _start(world: World, targets: Mapping[str, AgentTarget], secret: bytes, old:
     control = world.control()
     if control.stopped:
         return _give_back(world, old, f"stopped by an operator: {control.reason or 'no reason given'}", at)
+    if (overdue := runs.lateness(old, at)) is not None:
+        return _skip(world, old, overdue, at)
     try:
         agent = world.agent(old.agent)
     except UnreadableItem as error:
@@ -80,6 +82,12 @@ def _refuse(world: World, old: FollowUp, why: str, at: datetime) -> Ran:
     world.store.commit(*runs.refuse_start(old, why, stamp=world.stamp(at)))
     _queue_report(world, old)
     return Ran("refused", outcome=Outcome.FAILED)
+
+
+def _skip(world: World, old: FollowUp, overdue: timedelta, at: datetime) -> Ran:
+    world.store.commit(*runs.skip(old, overdue, stamp=world.stamp(at)))
+    _queue_report(world, old)
+    return Ran("skipped", outcome=Outcome.SKIPPED)
 
 
 def _go(

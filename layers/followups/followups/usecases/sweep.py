@@ -6,47 +6,19 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
 
-from followups.domain import claims, delivery, retry, runs
+from followups.domain import claims, delivery, editing, retry, runs
 from followups.domain.changes import SetAside
 from followups.domain.entities import FollowUp, Run, Unreadable
-from followups.domain.errors import Conflict, QueueError, StoreError, UnreadableItem
+from followups.domain.errors import Conflict, StoreError, UnreadableItem
 from followups.domain.messages import Message
 from followups.domain.moves import advance, advance_report
 from followups.domain.status import ReportStatus, Status
 from followups.usecases.line import Line
+from followups.usecases.outgoing import Outgoing, Swept
 from followups.usecases.world import World
 
-#: What a sweep counted, by word: claimed, resent, polled, given_up, lease_over, reports, held, waiting, raced, poisoned …;
-#: and in late_s how many seconds the latest of those was late that nobody held up.
-#: Of those who wait in line, or are held there, it has seen at least so many.
-Swept = Counter[str]
-_BATCH = 10
 #: Time that a sweep keeps back for those whose turn it is and for the messages that wait.
 _RESERVE = timedelta(seconds=10)
-
-
-class Outgoing:
-    """Messages of claims that are already written, sent ten at a time."""
-
-    def __init__(self, world: World, facts: Swept) -> None:
-        self._world = world
-        self._facts = facts
-        self._waiting: list[tuple[Message, int]] = []
-
-    def add(self, message: Message, delay_s: int = 0) -> None:
-        self._waiting.append((message, delay_s))
-        if len(self._waiting) >= _BATCH:
-            self.flush()
-
-    def flush(self) -> None:
-        """Sends what waits. What the queue did not take is sent again when its claim is looked at."""
-        batch, self._waiting = self._waiting, []
-        if not batch:
-            return
-        try:
-            self._world.queue.send(batch)
-        except QueueError:
-            self._facts["unsent"] += len(batch)
 
 
 def sweep(world: World, *, remaining: timedelta = timedelta(hours=1)) -> Swept:
@@ -179,6 +151,8 @@ def _look(
             _look_at_report(world, item, at, outgoing, facts)
     elif item.status is Status.SCHEDULED:
         _look_at_scheduled(world, item, at, stopped, outgoing, facts)
+    elif item.status is Status.PAUSED:
+        _look_at_paused(world, item, at, facts)
     elif item.wake_at is not None and item.wake_at <= at:
         # The look-ahead is for scheduled items only: leases and resends wait for their time.
         if item.status is Status.CLAIMED:
@@ -201,7 +175,22 @@ def _look_at_scheduled(world: World, item: FollowUp, at: datetime, stopped: bool
         _claim(world, item, at, outgoing, facts)
 
 
+def _look_at_paused(world: World, item: FollowUp, at: datetime, facts: Swept) -> None:
+    """A pause that has an end: the look is there for that."""
+    if item.wake_at is None or item.wake_at > at:
+        return
+    world.store.commit(editing.pause_over(item, at=at, write_id=world.chance.new_id()))
+    facts["resumed"] += 1
+
+
 def _claim(world: World, item: FollowUp, at: datetime, outgoing: Outgoing, facts: Swept) -> FollowUp:
+    if anew := claims.read_anew(item, at=at, write_id=world.chance.new_id()):
+        world.store.commit(anew)
+        assert isinstance(anew.new, FollowUp)
+        item = anew.new
+        if item.start_at > at + world.limits.look_ahead:
+            facts["moved"] += 1
+            return item
     swap = claims.claim(item, at=at, write_id=world.chance.new_id(), holder=world.leases.holder)
     world.store.commit(swap)
     assert isinstance(swap.new, FollowUp)

@@ -1,0 +1,56 @@
+"""What people type for what is late, and for starts that are to be spread."""
+
+import re
+from datetime import timedelta
+
+from followups.domain.errors import Invalid
+from followups.domain.late import GRACE, LONGEST, RUN_ONCE, SKIP, UNITS, WIDEST
+from followups.domain.when.refusals import Refusal
+from followups.domain.when.spans import Span, read_span
+
+_WITHIN = re.compile(r"run_within(?: *: *| +)(\S.*)", re.ASCII)
+
+
+def read_late(text: str) -> str:
+    """Takes a policy as typed: `run_once`, `skip` or `run_within: 6h`; gives it as it is stored.
+
+    Raises Invalid `invalid_late`.
+    """
+    words = " ".join(text.lower().split())
+    if words in (RUN_ONCE, SKIP):
+        return words
+    found = _WITHIN.fullmatch(words)
+    try:
+        span = read_span(found[1]) if found else None
+        within = None if span is None or span.years or span.months else _time_of(span)
+    except (Refusal, OverflowError) as error:
+        raise _invalid(text) from error
+    if within is None or not GRACE <= within <= LONGEST or within % UNITS["m"]:
+        raise _invalid(text)
+    unit = next(it for it in "dhm" if not within % UNITS[it])
+    return f"run_within {within // UNITS[unit]}{unit}"
+
+
+def read_stagger(text: str) -> int:
+    """Takes over how long starts are to be spread, like `10m`; gives it in seconds, 1 to 3600. Raises Invalid
+    `invalid_stagger`."""
+    try:
+        span = read_span(" ".join(text.lower().split()))
+    except Refusal:
+        span = None
+    if span is None or span.by_the_calendar or not timedelta() < span.elapsed <= WIDEST:
+        detail = f"{text[:40]!r} is no time to spread starts over; write one like 10m (1 second to 1 hour)"
+        raise Invalid("invalid_stagger", detail, field="stagger", suggestions=("10m", "1h"))
+    return int(span.elapsed.total_seconds())
+
+
+def _time_of(span: Span) -> timedelta:
+    return span.elapsed + timedelta(weeks=span.weeks, days=span.days)
+
+
+def _invalid(text: str) -> Invalid:
+    detail = (
+        f"{text[:40]!r} does not say what to do when it is late; write run_once, skip or run_within 6h "
+        "(5 minutes to 366 days)"
+    )
+    return Invalid("invalid_late", detail, field="late", suggestions=(RUN_ONCE, SKIP, "run_within 6h"))

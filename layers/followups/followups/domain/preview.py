@@ -1,0 +1,89 @@
+"""What was understood, before or after it is written: the sentence, and the times that it means."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+
+from followups.domain.entities import FollowUp
+from followups.domain.rule import Rule
+from followups.domain.schedule import Occurrence, occurrences
+from followups.domain.walltime import wall
+from followups.domain.when import When
+from followups.domain.when.steps import step_notes
+from followups.domain.zones import known_zone
+
+#: So many of the next occurrences are told.
+TOLD = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Time:
+    """One time, as a clock in the zone will show it, and in UTC."""
+
+    local: datetime
+    utc: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Preview:
+    """What a text was understood as."""
+
+    understood: str
+    #: Of a sentence, else None.
+    task: str | None
+    #: None for once.
+    rule: str | None
+    timezone: str
+    next: tuple[Time, ...]
+    warnings: tuple[str, ...]
+
+
+def preview(found: When, task: str | None = None) -> Preview:
+    """Gives what is said back of a time that was read."""
+    times = _times(found.rule, found.anchor, found.timezone, found.due_at, found.local)
+    told = tuple(islice(times, TOLD))
+    return Preview(
+        understood=found.words, task=task, rule=str(found.rule) if found.rule else None, timezone=found.timezone,
+        next=tuple(_time(it, found.timezone) for it in told), warnings=found.notes + _steps(told[1:], found.timezone),
+    )  # fmt: skip
+
+
+def of(it: FollowUp, warnings: tuple[str, ...] = ()) -> Preview:
+    """Gives what is said back of a follow-up that is stored."""
+    found = When(
+        text=it.when, due_at=it.due_at, local=datetime.fromisoformat(it.due_wall) if it.due_wall else None,
+        timezone=it.timezone, rule=Rule.parse(it.rule) if it.rule else None,
+        anchor=datetime.fromisoformat(it.anchor) if it.anchor else None, notes=warnings,
+    )  # fmt: skip
+    return preview(found)
+
+
+def coming(it: FollowUp, count: int = TOLD) -> tuple[Time, ...]:
+    """Gives the nominal times that are to come of a follow-up: none of one that is over or replaced, and not the one
+    whose run is live."""
+    if it.is_closed or it.replaced_by:
+        return ()
+    rule, anchor = (Rule.parse(it.rule), datetime.fromisoformat(it.anchor)) if it.rule and it.anchor else (None, None)
+    after = it.folded_to or it.due_at
+    times = _times(rule, anchor, it.timezone, after, None)
+    if it.started_at is not None and not (it.rule and it.extra and it.due_at > it.started_at):
+        next(times, None)
+    return tuple(_time(found, it.timezone) for found in islice(times, count))
+
+
+def _times(
+    rule: Rule | None, anchor: datetime | None, timezone: str, first: datetime, local: datetime | None
+) -> Iterator[Occurrence]:
+    yield Occurrence(first, local)
+    if rule is not None and anchor is not None:
+        yield from occurrences(rule, anchor, known_zone(timezone), first)
+
+
+def _time(it: Occurrence, timezone: str) -> Time:
+    return Time(wall(it.at, known_zone(timezone)), it.at)
+
+
+def _steps(times: tuple[Occurrence, ...], timezone: str) -> tuple[str, ...]:
+    """Says what changes of the clock do to the times after the first."""
+    return tuple(note for it in times if it.local for note in step_notes(it.local, known_zone(timezone)))

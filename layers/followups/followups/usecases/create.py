@@ -1,0 +1,228 @@
+"""Making a follow-up: once for each idempotency key, on the account of whoever asks, in the place of one of its name."""
+
+import difflib
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from followups.domain import checklist, editing, ids, lineage, policies, preview, when
+from followups.domain.changes import Add, Change, Live, Spend, Swap, key_of
+from followups.domain.editing import Wish
+from followups.domain.entities import Agent, FollowUp, Named
+from followups.domain.errors import Conflict, Forbidden, Invalid, StoreBusy, WrongState
+from followups.domain.late import RUN_ONCE
+from followups.domain.lineage import Lineage
+from followups.domain.preview import Preview
+from followups.domain.schedule import next_after
+from followups.domain.status import Status
+from followups.domain.walltime import format_instant
+from followups.domain.when import When
+from followups.domain.zones import known_zone
+from followups.usecases.manage import RACES, Asker, get, no_token
+from followups.usecases.sweep import claim_now
+from followups.usecases.world import BUILTIN, World
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """A create request whose fields have the right form; None takes the default."""
+
+    agent: str
+    #: Either these two, or a sentence that says both.
+    task: str | None = None
+    when: str | None = None
+    text: str | None = None
+    message: str = ""
+    timezone: str
+    report_to: str | None = None
+    max_attempts: int | None = None
+    late: str | None = None
+    stagger: str | None = None
+    replace_key: str | None = None
+
+    def digest(self) -> str:
+        """Gives the hash that tells a replay from a reuse of an idempotency key."""
+        fields = [self.agent, self.task, self.message, self.when, self.timezone, self.report_to, self.max_attempts]
+        more = [self.text, self.late, self.stagger, self.replace_key]
+        # Requests of earlier versions had none of these, and are hashed as they were.
+        fields += more if any(more) else []
+        return hashlib.sha256(json.dumps(fields).encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Created:
+    follow_up: FollowUp
+    #: Whether this request had been answered before.
+    replayed: bool
+    #: What was understood, and what was done otherwise than asked.
+    preview: Preview
+
+
+def create(world: World, asker: Asker, request: Request, *, idempotency_key: str | None, allow_commands: bool) -> Created:
+    """Makes a follow-up, once for each idempotency key. Raises Invalid, Forbidden, StoreError."""
+    return _once(
+        world, asker, request.digest(), idempotency_key, lambda at: _wish(world, request, at, allow_commands=allow_commands)
+    )
+
+
+def retry(world: World, asker: Asker, follow_up_id: str, *, idempotency_key: str | None) -> Created:
+    """Makes a follow-up like one that failed, due now: what is closed stays closed. Raises WrongState `not_failed`,
+    NotFound, Invalid `unknown_agent`."""
+    no_token(asker)
+    old = get(world, asker, follow_up_id)
+    if old.status is not Status.FAILED:
+        raise WrongState("not_failed", f"only a failed follow-up can be tried again; this one is {old.status}")
+
+    def again(at: datetime) -> Wish:
+        return Wish(
+            agent=_known_agent(world, old.agent).name, task=old.task, message=old.message, report_to=old.report_to,
+            max_attempts=old.max_attempts, when=When(text="now", due_at=at, local=None, timezone=old.timezone),
+        )  # fmt: skip
+
+    return _once(world, asker, hashlib.sha256(f"retry {old.id}".encode()).hexdigest()[:32], idempotency_key, again)
+
+
+def _once(
+    world: World, asker: Asker, digest: str, idempotency_key: str | None, wished: Callable[[datetime], Wish]
+) -> Created:
+    follow_up_id = ids.derive_id(asker.owner, idempotency_key) if idempotency_key else world.chance.new_id()
+    at = world.clock.now()
+    old = world.follow_up(asker.owner, follow_up_id) if idempotency_key else None
+    if old is not None and (old.expires_at is None or old.expires_at > at):
+        return _replay(old, digest)
+    wish = wished(at)
+    family, conditions = _descent(world, asker)
+    if family is not None:
+        wish = replace(wish, when=_no_sooner(wish.when, at))
+    new = editing.create(
+        wish, owner=asker.owner, follow_up_id=follow_up_id, request_hash=digest, lineage=family, at=at,
+        write_id=world.chance.new_id(),
+    )  # fmt: skip
+    if old is not None:
+        # Its time in the history is over, and the store has not forgotten it yet: the key is free again.
+        new = replace(new, version=old.version + 1, fence=old.fence)
+    elif idempotency_key and (left := world.store.runs(asker.owner, follow_up_id, limit=1)):
+        # It has forgotten the follow-up but not its runs: a fence that came again could not store its result.
+        new = replace(new, fence=left[0].fence)
+    return _store(world, asker, wish, Swap(old, new) if old else Add(new), new, conditions)
+
+
+def _store(
+    world: World, asker: Asker, wish: Wish, change: Change, new: FollowUp, conditions: tuple[Change, ...]
+) -> Created:
+    for _ in range(RACES):
+        place, notes = _take_place(world, asker, new)
+        # Who takes its own run's place is held to that run's being live by the change of it.
+        live = [it for it in conditions if key_of(it) not in {key_of(other) for other in place}]
+        try:
+            world.store.commit(change, *place, *live)
+        except Conflict as conflict:
+            if any(key_of(it) == new.key for it in conflict.failed if isinstance(it, Add | Swap)):
+                return _created_by_another(world, new, conflict)
+            _refuse_descent(conflict)
+            continue
+        told = preview.preview(wish.when)
+        told = replace(told, warnings=told.warnings + notes)
+        return Created(follow_up=claim_now(world, new), replayed=False, preview=told)
+    raise StoreBusy(f"others make follow-ups with the replace_key {new.replace_key} at this moment; try again")
+
+
+def _wish(world: World, request: Request, at: datetime, *, allow_commands: bool) -> Wish:
+    """Gives the request checked and understood. Raises Invalid."""
+    if request.text is not None:
+        task, found = when.read_sentence(request.text, at=at, timezone=request.timezone)
+    else:
+        task, found = request.task or "", when.parse(request.when or "", at=at, timezone=request.timezone)
+    agent = _known_agent(world, request.agent)
+    if agent.kind == "checklist":
+        checklist.parse(request.message, allow_commands=allow_commands)
+    policy = None if request.late is None else policies.read_late(request.late)
+    stagger_s = None if request.stagger is None else policies.read_stagger(request.stagger)
+    if stagger_s:
+        _check_stagger(found, stagger_s)
+    return Wish(
+        agent=agent.name, task=task, message=request.message, when=found, report_to=request.report_to,
+        max_attempts=request.max_attempts or agent.max_attempts, late=None if policy == RUN_ONCE else policy,
+        stagger_s=stagger_s, replace_key=request.replace_key,
+    )  # fmt: skip
+
+
+def _check_stagger(found: When, stagger_s: int) -> None:
+    if found.rule is None or found.anchor is None:
+        return
+    following = next_after(found.rule, found.anchor, known_zone(found.timezone), found.due_at)
+    if following is not None and (following.at - found.due_at).total_seconds() <= stagger_s:
+        detail = "starts are spread over more time than there is between two of its occurrences"
+        raise Invalid("invalid_stagger", detail, field="stagger")
+
+
+def _no_sooner(found: When, at: datetime) -> When:
+    """Gives the time at which a child may be due."""
+    earliest = lineage.earliest_child(found.due_at, at)
+    if earliest == found.due_at:
+        return found
+    note = f"moved to {format_instant(earliest, found.timezone)}: what an agent creates is due in 5 minutes at the soonest"
+    return replace(found, due_at=earliest, local=None, notes=(*found.notes, note))
+
+
+def _take_place(world: World, asker: Asker, new: FollowUp) -> tuple[tuple[Change, ...], tuple[str, ...]]:
+    """Gives the changes by which it goes by its name, in the place of the one that did, and what to say of that.
+
+    Raises Forbidden: an agent may take the place of what its own tree made.
+    """
+    if new.replace_key is None:
+        return (), ()
+    name = world.store.get(Named, ids.name_key(new.owner, new.replace_key))
+    named = Named(
+        owner=new.owner, replace_key=new.replace_key, follow_up_id=new.id, version=name.version + 1 if name else 1,
+        write_id=world.chance.new_id(),
+    )  # fmt: skip
+    naming = Swap(name, named) if name else Add(named)
+    old = world.follow_up(new.owner, name.follow_up_id) if name and name.follow_up_id != new.id else None
+    way = editing.make_way(old, new.id, at=new.created_at, write_id=world.chance.new_id()) if old else None
+    if old is None or way is None:
+        return (naming,), ()
+    if old.root != new.root:
+        no_token(asker)
+    return (naming, way), (f"it takes the place of {old.id}, which was {old.status}",)
+
+
+def _known_agent(world: World, name: str) -> Agent:
+    if agent := world.agent(name):
+        return agent
+    names = [*BUILTIN, *(agent.name for agent in world.store.agents())]
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5) or names[:5]
+    detail = f"no agent is called {name[:60]!r}; known are {', '.join(near)}"
+    raise Invalid("unknown_agent", detail, field="agent")
+
+
+def _replay(old: FollowUp, digest: str) -> Created:
+    if old.request_hash != digest:
+        raise Invalid("idempotency_key_reused", "this Idempotency-Key was used for another request; take a new one")
+    return Created(follow_up=old, replayed=True, preview=preview.of(old))
+
+
+def _descent(world: World, asker: Asker) -> tuple[Lineage | None, tuple[Change, ...]]:
+    if asker.token is None:
+        return None, ()
+    parent = world.follow_up(asker.token.owner, asker.token.follow_up_id)
+    family = lineage.descend(parent, asker.token)
+    assert parent is not None
+    return family, lineage.conditions(parent)
+
+
+def _created_by_another(world: World, new: FollowUp, conflict: Conflict) -> Created:
+    if old := world.follow_up(new.owner, new.id):
+        return _replay(old, new.request_hash)
+    raise StoreBusy("the follow-up was written and removed meanwhile; try again") from conflict
+
+
+def _refuse_descent(conflict: Conflict) -> None:
+    """Raises Forbidden for a run that may not create, or not any more."""
+    if any(isinstance(it, Spend) for it in conflict.failed):
+        detail = f"the tree that this run belongs to has made its {lineage.MAX_DESCENDANTS} follow-ups; do not retry"
+        raise Forbidden("cascade_budget", detail) from conflict
+    if any(isinstance(it, Live) for it in conflict.failed):
+        raise Forbidden("run_not_live", "the run that this token belongs to has ended") from conflict

@@ -1,0 +1,302 @@
+"""Saying otherwise, at any moment: put off, paused for a while, replaced, tried again, too late. And racing a claim."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from followups.adapters.local import NoLeases, SystemChance
+from followups.domain import ids
+from followups.domain.contract import AgentCall, Done
+from followups.domain.editing import Patch
+from followups.domain.entities import FollowUp, Named
+from followups.domain.errors import Stale, StoreBusy
+from followups.domain.lineage import RunToken
+from followups.domain.messages import Message
+from followups.domain.status import Outcome, Status
+from followups.domain.when import parse
+from followups.usecases import create as making
+from followups.usecases import manage, registry
+from followups.usecases.create import Request, create
+from followups.usecases.manage import Asker
+from followups.usecases.run import run
+from followups.usecases.sweep import sweep
+from followups.usecases.world import Limits, World
+from tests.support.beds import Bed
+from tests.support.clock import START, ManualClock
+from tests.support.race import race
+from tests.support.world import ME, SECRET, Bench, FakeAgent, ListQueue
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path / "followups.db", look_ahead=timedelta(0))
+
+
+def make(world: World, **fields: Any) -> FollowUp:
+    usual: dict[str, Any] = {"agent": "@a", "task": "Check it", "when": "in 1 hour", "timezone": "Europe/Berlin"}
+    return create(world, fields.pop("asker", ME), Request(**(usual | fields)), idempotency_key=None,
+                  allow_commands=False).follow_up  # fmt: skip
+
+
+def go_on(bench: Bench, **time: float) -> list[str]:
+    """Lets time pass, and what is due then run."""
+    bench.clock.advance(**time)
+    bench.sweep()
+    return bench.run_all()
+
+
+# Put off
+
+
+def test_snooze_puts_off_by_a_time_from_its_own_or_until_one(bench: Bench) -> None:
+    it = make(bench.world)
+    assert manage.snooze(bench.world, ME, it.id, "3d").start_at == START + timedelta(days=3, hours=1)
+    assert manage.snooze(bench.world, ME, it.id, "3d").start_at == START + timedelta(days=6, hours=1)
+    later = manage.snooze(bench.world, ME, it.id, "2026-12-24 09:00")
+    assert (f"{later.start_at:%Y-%m-%dT%H:%M}", later.due_at) == ("2026-12-24T08:00", START + HOUR)
+    assert go_on(bench, days=29) == [] and go_on(bench, days=1) == ["finished"]
+    assert bench.now(it).status is Status.DONE
+
+
+def test_one_whose_time_has_passed_is_put_off_from_now(bench: Bench) -> None:
+    it = make(bench.world)
+    bench.clock.advance(hours=5)
+    bench.sweep()
+    assert bench.now(it).status is Status.CLAIMED
+    snoozed = manage.snooze(bench.world, ME, it.id, "30m")
+    assert (snoozed.status, snoozed.start_at) == (Status.SCHEDULED, START + timedelta(hours=5, minutes=30))
+    assert bench.run_all() == ["stale"], "its message names a claim that is none any more"
+    assert go_on(bench, minutes=30) == ["finished"]
+
+
+def test_a_recurrence_that_was_put_off_keeps_its_times_and_tells_what_passed(bench: Bench) -> None:
+    it = make(bench.world, when="every day at 9")
+    manage.snooze(bench.world, ME, it.id, "50h")
+    assert go_on(bench, hours=80) == ["finished"]
+    told = bench.agent.calls[0].request
+    assert (told["missed"], told["missed_until"], told["lateness"]) == (2, "2026-11-27T08:00:00Z", 36_000)
+    assert (bench.now(it).occurrence, bench.now(it).snoozed_to) == (2, None)
+
+
+# Paused for a while
+
+
+def test_a_pause_ends_by_itself_and_what_was_due_runs_then(bench: Bench) -> None:
+    it = make(bench.world)
+    paused = manage.pause(bench.world, ME, it.id, "holiday", "in 3 hours")
+    assert (paused.status, paused.paused_until) == (Status.PAUSED, START + 3 * HOUR)
+    assert go_on(bench, hours=2) == [] and bench.now(it).status is Status.PAUSED
+    assert go_on(bench, hours=1) == [] and bench.now(it).status is Status.SCHEDULED
+    assert go_on(bench) == ["finished"]
+
+
+def test_a_pause_may_be_made_longer_shorter_or_ended(bench: Bench) -> None:
+    it = make(bench.world)
+    for until in ("in 3 hours", "in 1 hour", None, "in 2 hours"):
+        assert (manage.pause(bench.world, ME, it.id, None, until).wake_at is None) == (until is None)
+    resumed = manage.resume(bench.world, ME, it.id)
+    assert (resumed.status, resumed.paused_until) == (Status.SCHEDULED, None)
+
+
+# Too late
+
+
+@pytest.mark.parametrize(
+    ("late", "after", "words", "outcome"),
+    [
+        (None, timedelta(days=30), ["finished"], Outcome.SUCCEEDED),
+        ("skip", timedelta(minutes=4), ["finished"], Outcome.SUCCEEDED),
+        ("skip", timedelta(minutes=6), ["skipped"], Outcome.SKIPPED),
+        ("run_within 6h", 6 * HOUR, ["finished"], Outcome.SUCCEEDED),
+        ("run_within 6h", 7 * HOUR, ["skipped"], Outcome.SKIPPED),
+    ],
+)  # fmt: skip
+def test_one_that_comes_once_and_late(
+    bench: Bench, late: str, after: timedelta, words: list[str], outcome: Outcome
+) -> None:
+    it = make(bench.world, late=late)
+    bench.clock.advance(seconds=(HOUR + after).total_seconds())
+    bench.sweep()
+    assert bench.run_all() == words
+    assert (bench.now(it).status, bench.runs(it)[0].outcome) == (Status.DONE, outcome)
+    assert len(bench.agent.calls) == (outcome is Outcome.SUCCEEDED)
+    assert [message.kind for message, _ in bench.queue.sent] == ["report"], "whatever became of it is told"
+
+
+def test_what_was_missed_is_skipped_and_what_is_in_time_runs(bench: Bench) -> None:
+    it = make(bench.world, when="every day at 9", late="run_within: 2h")
+    # Three days later, at ten: one that is an hour late, after two that are too late.
+    assert go_on(bench, hours=70) == ["skipped"]
+    assert go_on(bench) == ["finished"]
+    ran, skipped = bench.runs(it)
+    assert (skipped.outcome, skipped.missed, skipped.started_at) == (Outcome.SKIPPED, 1, None)
+    assert (ran.outcome, ran.missed, ran.due_at) == (Outcome.SUCCEEDED, 0, START + timedelta(hours=68))
+    assert bench.now(it).occurrence == 3
+
+
+def test_who_asks_for_a_run_by_hand_gets_it_however_late(bench: Bench) -> None:
+    it = make(bench.world, late="skip")
+    registry.switch(bench.world, stopped=True, reason="too much")
+    assert go_on(bench, hours=9) == []
+    registry.switch(bench.world, stopped=False, reason=None)
+    manage.run_now(bench.world, ME, it.id)
+    assert go_on(bench) == ["finished"]
+
+
+# Replaced
+
+
+def test_a_new_one_takes_the_place_of_the_open_one_of_its_name(bench: Bench) -> None:
+    first = make(bench.world, replace_key="disk")
+    other = make(bench.world, replace_key="disk", asker=Asker(owner="you"))
+    made = create(bench.world, ME, Request(agent="@a", task="Check it", when="2h", timezone="UTC", replace_key="disk"),
+                  idempotency_key="k", allow_commands=False)  # fmt: skip
+    second = made.follow_up
+    assert made.preview.warnings == (f"it takes the place of {first.id}, which was scheduled",)
+    old = bench.now(first)
+    assert (old.status, old.replaced_by, old.reason) == (Status.CANCELLED, second.id, f"replaced by {second.id}")
+    assert bench.now(other).status is Status.SCHEDULED, "another owner's"
+    again = create(bench.world, ME, Request(agent="@a", task="Check it", when="2h", timezone="UTC", replace_key="disk"),
+                   idempotency_key="k", allow_commands=False)  # fmt: skip
+    assert (again.replayed, again.follow_up.id, bench.now(second).status) == (True, second.id, Status.SCHEDULED)
+    assert go_on(bench, hours=3) == ["finished", "finished"]
+    third = make(bench.world, replace_key="disk")
+    assert (bench.now(second).status, bench.now(third).status) == (Status.DONE, Status.SCHEDULED), "over is over"
+
+
+def test_one_that_is_live_ends_as_it_would_and_nothing_follows_it(bench: Bench) -> None:
+    old = make(bench.world, when="every day at 9", replace_key="disk")
+
+    def does(call: AgentCall) -> Done:
+        new = make(bench.world, when="every day at 9", replace_key="disk")
+        live = bench.now(old)
+        assert (live.status, live.replaced_by) == (Status.RUNNING, new.id)
+        return Done(outcome=Outcome.FAILED, summary="the disk is full")
+
+    bench.agent.does = does
+    assert go_on(bench, hours=24) == ["finished"]
+    record = bench.runs(old)[0]
+    assert (bench.now(old).status, record.outcome, record.final, record.next_at) == (
+        Status.DONE,
+        Outcome.FAILED,
+        True,
+        None,
+    )
+
+
+def test_an_agent_replaces_what_its_tree_made_and_nothing_else(bench: Bench) -> None:
+    mine, own = make(bench.world, replace_key="mine"), make(bench.world, replace_key="own")
+    told: list[str] = []
+
+    def does(call: AgentCall) -> Done:
+        live = next(it for it in (bench.now(mine), bench.now(own)) if it.run_id == call.run_id)
+        asker = Asker(owner="me", token=RunToken("me", live.id, live.fence))
+        if live.id == own.id:
+            # Its own run's place: a chain of single follow-ups, of which one is open at a time.
+            told.append(bench.now(make(bench.world, when="1d", replace_key="own", asker=asker)).parent or "")
+            with pytest.raises(manage.Forbidden, match="not_with_run_token"):
+                make(bench.world, when="1d", replace_key="mine", asker=asker)
+        return Done(outcome=Outcome.SUCCEEDED, summary="well")
+
+    bench.agent.does = does
+    manage.snooze(bench.world, ME, mine.id, "1d")
+    assert go_on(bench, hours=1) == ["finished"]
+    assert (told, bench.now(own).status, bench.now(mine).status) == ([bench.runs(own)[0].id], Status.DONE, Status.SCHEDULED)
+
+
+# Tried again
+
+
+def test_a_failed_one_is_tried_again_as_a_new_one_that_is_due_now(bench: Bench) -> None:
+    bench.agent.does = lambda _: Done(outcome=Outcome.FAILED, summary="no disk")
+    it = make(bench.world, max_attempts=1, message="Is it there?")
+    assert go_on(bench, hours=1) == ["finished"]
+    made = making.retry(bench.world, ME, it.id, idempotency_key="again")
+    again = made.follow_up
+    assert (again.task, again.message, again.agent, again.due_at) == ("Check it", "Is it there?", "@a", START + HOUR)
+    assert making.retry(bench.world, ME, it.id, idempotency_key="again").replayed
+    bench.agent.does = lambda _: Done(outcome=Outcome.SUCCEEDED, summary="well")
+    assert go_on(bench) == ["finished"]
+    assert (bench.now(again).status, bench.now(it).status) == (Status.DONE, Status.FAILED)
+
+
+# Racing
+
+
+def world_of(bed: Bed) -> World:
+    limits = replace(Limits(), look_ahead=timedelta(0))
+    world = World(store=bed.open(), queue=ListQueue(), clock=ManualClock(), chance=SystemChance(), leases=NoLeases(),
+                  limits=limits)  # fmt: skip
+    registry.put_agent(world, "@a", registry.Registration(kind="fake"))
+    return world
+
+
+def test_of_many_that_take_a_place_at_once_one_has_it(server_bed: Bed) -> None:
+    world = world_of(server_bed)
+
+    def take(racer: int, number: int) -> bool:
+        try:
+            return bool(make(world, replace_key=f"disk-{number}"))
+        except StoreBusy:  # as it says, it may be asked again
+            return False
+
+    won = race(6, 4, take)
+    made, _ = world.store.list_follow_ups("me", group="all", after=None, limit=100)
+    assert len(made) == sum(map(sum, won))
+    for number in range(4):
+        line = [it for it in made if it.replace_key == f"disk-{number}"]
+        [holder] = [it for it in line if it.status is Status.SCHEDULED]
+        name = world.store.get(Named, ids.name_key("me", f"disk-{number}"))
+        assert name is not None and name.follow_up_id == holder.id and name.version == len(line)
+        # Each made way for the next: a chain that ends at the one that is open.
+        assert {it.replaced_by for it in line} == {it.id for it in line} - _first(line) | {None}
+
+
+def _first(line: list[FollowUp]) -> set[str]:
+    """Gives the one that took nobody's place."""
+    return {it.id for it in line} - {it.replaced_by for it in line if it.replaced_by}
+
+
+CHANGES: dict[str, Callable[[World, FollowUp], FollowUp]] = {
+    "snooze": lambda world, it: manage.snooze(world, ME, it.id, "1h"),
+    "pause": lambda world, it: manage.pause(world, ME, it.id, None, "in 2 hours"),
+    "edit": lambda world, it: manage.edit(
+        world, ME, it.id, Patch(when=parse("2h", at=START, timezone="UTC")), version=1, allow_commands=False
+    ),
+    "replace": lambda world, it: make(world, replace_key=it.replace_key),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_of_mind_that_races_a_claim_leaves_one_truth(server_bed: Bed, change: str) -> None:
+    """Whatever was first: once the change was answered, no message starts the claim that it took back."""
+    world, agent = world_of(server_bed), FakeAgent()
+    clock, queue = world.clock, world.queue
+    assert isinstance(clock, ManualClock) and isinstance(queue, ListQueue)
+    line = [make(world, when="in 1 second", replace_key=f"it-{number}") for number in range(6)]
+    clock.advance(seconds=2)
+
+    def act(racer: int, number: int) -> bool:
+        if racer:
+            sweep(world)
+            return False
+        try:
+            CHANGES[change](world, line[number])
+        except (Stale, StoreBusy):
+            return False
+        return True
+
+    won = race(3, len(line), act)
+    assert change == "edit" or any(map(any, won))
+    messages = [message for message, _ in queue.sent] + [Message("start", it.owner, it.id, 1) for it in line]
+    for message in messages:
+        run(world, {"fake": agent}, SECRET, message, remaining=timedelta(minutes=15))
+    ran = {call.request["follow_up_id"] for call in agent.calls}
+    changed = {it.id for it, of_round in zip(line, won, strict=True) if of_round[0]}
+    assert not ran & changed and len(agent.calls) == len(ran)
