@@ -53,8 +53,8 @@ def _create(act: Act) -> None:
 
 def _replace(act: Act) -> None:
     """A new one takes the place of what goes by a name, often of one that is on its way; perhaps two do at once."""
-    stored = act.stored()
-    name = stored.replace_key if stored and stored.replace_key else act.rng.choice(NAMES)
+    looked = [it for it in (act.stored() for _ in range(5)) if it and it.replace_key]
+    name = looked[0].replace_key if looked else act.rng.choice(NAMES)
     for number in range(act.rng.choice((1, 1, 2))):
         body = {
             "agent": act.rng.choice(list(act.natures)), "task": f"In its place {number} of {act.process.name}",
@@ -113,6 +113,7 @@ def _edit(act: Act) -> None:
     answered = act.ask("PATCH", f"/v1/follow-ups/{it}", body, if_match=shown[2]["ETag"])
     if answered and answered[0] == 200:
         act.checks.that(answered[1]["version"] > shown[1]["version"], "I5 an edit is a new version", it)
+        act.people.said(act.owner, answered)
 
 
 def _resume(act: Act) -> None:

@@ -117,9 +117,10 @@ class Agents:
             process.wait(after)
             self.stack.people.child(process, life.call, 99)
 
-        Process(self.stack.engine, f"left by {life.process.name}", ask)
+        Process(self.stack.engine, f"left by {life.process.name}", ask, ended=self.stack.checks.sound)
 
     def _ended(self, life: Life) -> None:
+        self.stack.checks.sound(life.process)
         life.ended = self.stack.engine.now
         if life.answer is None:
             summary = "The agent was still at work at its deadline."

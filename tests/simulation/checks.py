@@ -58,6 +58,11 @@ class Checks:
         if process.error is not None and type(process.error).__name__ not in ("StoreBusy", "StoreError"):
             self.fail(f"{process.name} let an error out: {process.error!r}")
 
+    def sound(self, process: Process) -> None:
+        """What people and agents do is the simulation's own, and never fails."""
+        if process.error is not None:
+            raise process.error
+
     # Writes ---------------------------------------------------------------------------------------------------------
 
     def committed(self, before: Mapping[Key, Stored | None], after: Mapping[Key, Stored | None]) -> None:

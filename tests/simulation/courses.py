@@ -235,12 +235,10 @@ class Courses:
         course = self.of[key]
         return (self.edits[key], course.due, *((fence,) if course.extra else ()))
 
-    def first_times(self, new: FollowUp) -> list[datetime]:
-        """Gives the nominal times of a new follow-up, five at most."""
-        times = [new.due_at]
-        while (
-            new.rule and (following := grid(new.rule, new.anchor or "", new.timezone).after(times[-1])) and len(times) < 5
-        ):
+    def next_times(self, it: FollowUp) -> list[datetime]:
+        """Gives its nominal times from the present one on, five at most."""
+        times = [it.due_at]
+        while it.rule and len(times) < 5 and (following := grid(it.rule, it.anchor or "", it.timezone).after(times[-1])):
             times.append(following)
         return times
 

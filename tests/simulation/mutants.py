@@ -1,4 +1,5 @@
-"""The mutants of FAILURES.md §2, each as a change of the source. `python -m tests.simulation --mutants` shows the table."""
+"""The mutants of FAILURES.md §2, and those of what came later, each as a change of the source. `python -m
+tests.simulation.table` plants them all."""
 
 from tests.simulation.mutation import Mutant
 
@@ -170,7 +171,7 @@ MUTANTS: tuple[Mutant, ...] = (
     _m("skipped after an attempt", _RUNS, ("is None or old.attempt or old.extra or", "is None or old.extra or")),
     _m("skipped what was asked for by hand", _RUNS, ("or old.attempt or old.extra or", "or old.attempt or")),
     _m("skip covers what is not too late", _RUNS, ("stamp.at - within - timedelta(microseconds=1)", "stamp.at")),
-    _m("late policy ignored", _RUN, ("if (overdue := runs.lateness(old, at)) is not None:", "if (overdue := None) is not None:")),
+    _m("late policy ignored", _RUN, ("(overdue := runs.lateness(old, at)) is not None", "(overdue := None) is not None")),
     _m(
         "a recurrence goes on after it was replaced", _RUNS,
         ("following = None if old.replaced_by else _following(old, at)", "following = _following(old, at)"),
@@ -194,6 +195,14 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _m("COUNT ignored", _SCHEDULE, ("if last is not None and found.at > last:", "if False:")),
     _m("UNTIL ignored", _SCHEDULE, ("if rule.until is not None and local > rule.until:", "if False:")),
+    _m(
+        "a recurrence closes before its last time", _RUNS,
+        ("    if found is None:", "    if found is None or next_after(rule, anchor, zone, found.at) is None:"),
+    ),
+    _m(
+        "a recurrence goes on after its end", _RUNS,
+        ("    if found is None:\n        return None", "    found = found or Occurrence(at + timedelta(days=1), None)"),
+    ),
     _m("the stagger of the first time only", _RUNS, ('"start_at": found.at + old.stagger', '"start_at": found.at')),
     _m("a run by hand uses up an occurrence", _RUNS, ("return old.rule is not None and old.extra and", "return False and")),
     _m("zones' data not read anew", _CLAIMS, ("if old.due_wall is None or old.tzdata == TZDATA:", "if old is not None:")),

@@ -72,7 +72,8 @@ class People:
 
     def act(self, name: str, moment: int, owner: str, act: Callable[["Act"], None]) -> None:
         engine = self.stack.engine
-        engine.at(moment, lambda: Process(engine, name, lambda it: act(Act(self, it, owner))) and None)
+        ended = self.stack.checks.sound
+        engine.at(moment, lambda: Process(engine, name, lambda it: act(Act(self, it, owner)), ended=ended) and None)
 
     def ask(
         self, process: Process, owner: str, method: str, path: str, body: Any = None, headers: Mapping[str, str] = {}
@@ -131,17 +132,16 @@ class People:
         return process.rng.choice([*names, *([own.replace_key] * 2 if own and own.replace_key else [])])
 
     def said(self, owner: str, answered: Answer) -> None:
-        """What was said back of a create was so: its next times, and whose place it takes."""
-        status, body, _ = answered
-        that, made = self.stack.checks.that, self.stack.checks.history.get((ids.follow_up_key(owner, body["id"]), 1))
-        if status != 201 or made is None:
-            return
-        right = [f"{it:%Y-%m-%dT%H:%M:%SZ}" for it in self.stack.checks.courses.first_times(made)]
-        that([it["utc"] for it in body["next"]] == right, "I19 the next times", body["id"], body["next"], right)
+        """What was said back of a time was so: the next times, and whose place a new one takes."""
+        _, body, _ = answered
+        that, checks = self.stack.checks.that, self.stack.checks
+        it = checks.history[ids.follow_up_key(owner, body["id"]), body["version"]]
+        right = [f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in checks.courses.next_times(it)]
+        that([time["utc"] for time in body["next"]] == right, "I19 the next times", it.id, body["next"], right)
         for words in body["warnings"]:
             if found := re.fullmatch(r"it takes the place of (\w+), which was (\w+)", words):
-                old = self.stack.checks.now_of(ids.follow_up_key(owner, found[1]))
-                that(old is not None and old.replaced_by == made.id, "I19 whose place it takes", made.id, words)
+                old = checks.now_of(ids.follow_up_key(owner, found[1]))
+                that(old is not None and old.replaced_by == it.id, "I19 whose place it takes", it.id, words)
 
     def accepted(self, owner: str, follow_up_id: str) -> None:
         stored = self.stack.tables.items.get(ids.follow_up_key(owner, follow_up_id))
@@ -176,16 +176,24 @@ class Act:
         """Gives the id of one of the owner's follow-ups, if there is any; rather often one that is on its way just now."""
         known, items = self.people.known[self.owner], self.people.stack.tables.items
         entities = [items[ids.follow_up_key(self.owner, it)].entity for it in known]
-        busy = [it.id for it in entities if isinstance(it, FollowUp) and it.status in ("claimed", "running", "paused")]
-        if busy and self.rng.random() < 0.5:
+        opened = [it for it in entities if isinstance(it, FollowUp) and not it.is_closed]
+        busy = [it.id for it in opened if it.status in ("claimed", "running", "paused")]
+        luck = self.rng.random()
+        if busy and luck < 0.5:
             return self.rng.choice(busy)
+        if opened and luck < 0.8:
+            return self.rng.choice(opened).id
         return self.rng.choice(known) if known else None
 
     def also(self, act: Callable[["Act"], None]) -> None:
         """Lets somebody else do that at the same time, for the same owner."""
         self._others += 1
         name = f"{self.process.name} ({self._others})"
-        Process(self.people.stack.engine, name, lambda it: act(Act(self.people, it, self.owner)))
+
+        def work(process: Process) -> None:
+            act(Act(self.people, process, self.owner))
+
+        Process(self.people.stack.engine, name, work, ended=self.checks.sound)
 
     def stored(self) -> FollowUp | None:
         """Gives one of the owner's follow-ups as it is stored just now."""

@@ -9,7 +9,7 @@ from followups.domain.changes import Add
 from followups.domain.editing import Wish
 from followups.domain.entities import FollowUp
 from followups.domain.ids import derive_id
-from followups.domain.when import When
+from followups.domain.meaning import When
 from followups.ports import Store
 
 #: Agent and message of follow-up number n.

@@ -85,9 +85,10 @@ def test_what_is_no_rule(text: str, why: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["FREQ=MINUTELY", "FREQ=MINUTELY;INTERVAL=4", "FREQ=DAILY;BYHOUR=9;BYMINUTE=0,4",
-     "FREQ=DAILY;BYHOUR=0,23;BYMINUTE=1,57",
-     "CRON=* * * * *", "CRON=*/3 9 * * *", "CRON=0,59 * * * *"],
+    [
+        "FREQ=MINUTELY", "FREQ=MINUTELY;INTERVAL=4", "FREQ=DAILY;BYHOUR=9;BYMINUTE=0,4",
+        "FREQ=DAILY;BYHOUR=0,23;BYMINUTE=1,57", "CRON=* * * * *", "CRON=*/3 9 * * *", "CRON=0,59 * * * *",
+    ],
 )  # fmt: skip
 def test_what_comes_too_often(text: str) -> None:
     with pytest.raises(TooOften, match="once in 5 minutes is the most"):

@@ -83,9 +83,11 @@ def test_an_exception_is_a_day_of_the_zone() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["FREQ=DAILY;INTERVAL=1", "FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,FR", "FREQ=HOURLY;INTERVAL=7", "CRON=*/30 * * * *",
-     "CRON=30 2 * * *",
-     "FREQ=DAILY;INTERVAL=1;COUNT=5", "FREQ=DAILY;INTERVAL=1;UNTIL=20261210;EXDATE=20261203", "FREQ=MINUTELY;INTERVAL=30"],
+    [
+        "FREQ=DAILY;INTERVAL=1", "FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,FR", "FREQ=HOURLY;INTERVAL=7", "CRON=*/30 * * * *",
+        "CRON=30 2 * * *", "FREQ=DAILY;INTERVAL=1;COUNT=5", "FREQ=DAILY;INTERVAL=1;UNTIL=20261210;EXDATE=20261203",
+        "FREQ=MINUTELY;INTERVAL=30",
+    ],
 )  # fmt: skip
 @pytest.mark.parametrize("hours", [-1, 0, 1, 24, 24 * 40, 24 * 150])
 def test_folding_counts_as_a_walk_does(text: str, hours: int) -> None:
@@ -94,10 +96,10 @@ def test_folding_counts_as_a_walk_does(text: str, hours: int) -> None:
     assert due is not None
     at = due.at + timedelta(hours=hours)
     missed, last = 0, due.at
-    while (following := next_after(rule, ANCHOR, BERLIN, last)) and following.at <= at:
+    while (following := next_after(rule, ANCHOR, BERLIN, last)) and following.at <= at and missed < 200:
         missed, last = missed + 1, following.at
-        if missed > 300:
-            pytest.skip("too long a walk")
+    # A walk of 200 is long enough.
+    at = min(at, last) if missed == 200 else at
     assert fold_missed(rule, ANCHOR, BERLIN, due.at, at) == (missed, last)
 
 
@@ -110,9 +112,11 @@ def test_after_years_the_missed_are_not_counted_but_the_last_is_found() -> None:
 
 @pytest.mark.parametrize(
     "zone_name",
-    ["Europe/Berlin", "America/New_York", "America/Havana", "America/Santiago", "Africa/Cairo", "Asia/Beirut",
-     "Africa/Casablanca",
-     "Australia/Lord_Howe", "Antarctica/Troll", "Pacific/Apia", "Asia/Pyongyang", "America/Caracas", "Asia/Kathmandu"],
+    [
+        "Europe/Berlin", "America/New_York", "America/Havana", "America/Santiago", "Africa/Cairo", "Asia/Beirut",
+        "Africa/Casablanca", "Australia/Lord_Howe", "Antarctica/Troll", "Pacific/Apia", "Asia/Pyongyang",
+        "America/Caracas", "Asia/Kathmandu",
+    ],
 )  # fmt: skip
 def test_around_each_change_of_the_clock_there_is_one_a_day(zone_name: str) -> None:
     """Of 2010 to 2030. Apia left out 30 December 2011: what was for that day comes at the first instant after it."""

@@ -40,6 +40,7 @@ def due(text: str, *, zone: str = "Europe/Berlin", at: datetime = NOW) -> str:
         ("a week from monday", "12-07T08:00:00"), ("2 weeks from tomorrow at 10", "12-11T09:00:00"),
         ("one week from today", "12-03T08:00:00"), ("tomorrow at 9 o'clock", "11-27T08:00:00"),
         ("tomorrow at 9:30 a.m.", "11-27T08:30:00"), ("tomorrow at 9.", "11-27T08:00:00"),
+        ("tomorrow at nine", "11-27T08:00:00"), ("at ten am", "11-26T09:00:00"),
         # Absolute.
         ("2026-12-01", "12-01T08:00:00"), ("2026-12-01T09:00", "12-01T08:00:00"), ("2026-12-01 09:00:15", "12-01T08:00:15"),
         ("2026-12-01T09:00Z", "12-01T09:00:00"), ("2026-12-01t09:00z", "12-01T09:00:00"),

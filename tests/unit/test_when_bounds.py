@@ -8,7 +8,7 @@ import pytest
 from followups.domain.errors import Invalid
 from followups.domain.schedule import occurrences
 from followups.domain.when import When, parse
-from followups.domain.when.words import say
+from followups.domain.wording import say
 from followups.domain.zones import known_zone
 
 #: A Thursday, half past nine in Berlin.

@@ -7,7 +7,7 @@ import pytest
 from followups.domain.rule import Rule
 from followups.domain.schedule import next_after
 from followups.domain.when import parse
-from followups.domain.when.words import said_rule, say
+from followups.domain.wording import said_rule, say
 from followups.domain.zones import known_zone
 
 #: A Thursday, half past nine in Berlin.
@@ -47,6 +47,7 @@ def check(text: str, rule: str, said: str, first: str) -> None:
         ("every 5 minutes", "FREQ=MINUTELY;INTERVAL=5", "every 5 minutes", "11-26T08:35"),
         ("every 30min", "FREQ=MINUTELY;INTERVAL=30", "every 30 minutes", "11-26T09:00"),
         ("every 2h", "FREQ=HOURLY;INTERVAL=2", "every 2 hours", "11-26T10:30"),
+        ("every 2 h", "FREQ=HOURLY;INTERVAL=2", "every 2 hours", "11-26T10:30"),
         ("every 3 days", "FREQ=DAILY;INTERVAL=3;BYHOUR=9;BYMINUTE=30", "every 3 days at 09:30:15", "11-29T08:30"),
         ("every 3rd day", "FREQ=DAILY;INTERVAL=3;BYHOUR=9;BYMINUTE=30", "every 3 days at 09:30:15", "11-29T08:30"),
         ("every second week", "FREQ=WEEKLY;INTERVAL=2;BYDAY=TH;BYHOUR=9;BYMINUTE=30",

@@ -102,7 +102,8 @@ def test_what_is_refused_says_how_to_say_it(text: str, offered: str) -> None:
         ("end of every quarter", "every 3 months on the last day"), ("evry other mondya at 9", "every other monday at 9"),
         ("9am tomorrow EST", "9am tomorrow America/New_York"), ("next week on monday", "2026-11-30"),
         ("later", "in 1 hour"),
-        ("Check disk", "in 7 days"), ("Check", "in 7 days"), ("x " * 40, "Check the backups in 7 days"),
+        ("every 1 m", "every 5 minutes"), ("Check disk", "in 7 days"), ("Check", "in 7 days"),
+        ("x " * 40, "Check the backups in 7 days"),
     ],
 )  # fmt: skip
 def test_what_has_only_words_of_a_time_is_no_task(text: str, offered: str) -> None:

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from followups.domain.addresses import is_address
 from followups.domain.errors import ConfigError, Invalid, NoAccess
-from followups.domain.zones import find_zone
+from followups.domain.zones import find_zone, known_zone
 
 CONFIG_FILE = "config.json"
 MAX_CAP = 100
@@ -140,8 +140,8 @@ def machine_timezone(environ: Mapping[str, str], root: Path = Path("/")) -> str:
     for guess in guesses:
         try:
             name = guess().strip().removeprefix(":").rpartition("zoneinfo/")[2]
-            return find_zone(name.removeprefix("posix/")).key
-        except (OSError, UnicodeDecodeError, Invalid):
+            return known_zone(name.removeprefix("posix/")).key
+        except (OSError, ValueError):
             continue
     return "UTC"
 

@@ -55,7 +55,7 @@ def refused(laptop: Laptop, words: tuple[str, ...], code: int, said: str, **envi
         row(67, "due-0d", ("create", "@checklist", "Check", "disk / < 99%", "0d"), "invalid_due"),
         row(67, "due-1m", ("create", "@checklist", "Check", "disk / < 99%", "1m"), "minute or a month"),
         row(67, "due-past", ("create", "@checklist", "Check", "disk / < 99%", "2020-01-01"), "due_in_past"),
-        row(67, "due-30-february", ("create", "@checklist", "Check", "disk / < 99%", "2027-02-30"), "no day of the calendar"),
+        row(67, "due-30-february", ("create", "@checklist", "Check", "disk / < 99%", "2027-02-30"), "no day of the cal"),
         row(67, "empty-task", ("create", "@checklist", "", "disk / < 99%", "7d"), "validation_error"),
         row(67, "task-of-100-kb", ("create", "@checklist", "x" * 100_000, "disk / < 99%", "7d"), "payload_too_large"),
         row(67, "task-of-two-lines", ("create", "@checklist", "a\nb", "disk / < 99%", "7d"), "a line break"),

@@ -18,28 +18,35 @@ from followups.domain.contract import REPORT_LIMIT, SUMMARY_LIMIT, read_answer
 from followups.domain.errors import Invalid, Refused
 from followups.domain.lineage import RunToken
 from followups.domain.messages import Message, read_message
-from followups.domain.schedule import Rule
+from followups.domain.rule import Rule
 from followups.domain.text import first_line, plain, unfit
-from followups.domain.when import HORIZON, find_zone, parse
+from followups.domain.when import HORIZON, parse
+from followups.domain.zones import ABBREVIATIONS, find_zone
 from tests.support.fuzz import search
 from tests.support.hostile import any_text, in_time, json_values, nearly, spoiled
 
 NOW = datetime(2026, 11, 24, 12, 0, 30, 999_000, tzinfo=UTC)
-ZONES = sorted(available_timezones() - {"Factory", "localtime", "posixrules"})
+ZONES = sorted(
+    it for it in available_timezones() if it.lower() not in {*ABBREVIATIONS, "factory", "localtime", "posixrules"}
+)
 SECRET, OTHER = b"secret of at least 32 bytes ......", b"another of at least 32 bytes ....."
 
 # When
 
 TIMES = st.sampled_from(
-    ["7d", "1w", "90m", "12h", "30s", "in 3 hours", "in a week", "in 10 seconds", "2026-12-01", "2026-12-01T09:00",
-     "2026-12-01T09:00:00Z", "2026-12-01 09:00+01:00", "daily", "weekly"]
+    [
+        "7d", "1w", "90m", "12h", "30s", "in 3 hours", "in a week", "in 10 seconds", "2026-12-01", "2026-12-01T09:00",
+        "2026-12-01T09:00:00Z", "2026-12-01 09:00+01:00", "daily", "weekly", "every other friday at 9 until 2027-03-01",
+        "0 9 * * 1-5", "tomorrow at 9", "every month on the 31st", "RRULE:FREQ=MONTHLY;BYDAY=-1FR;COUNT=3",
+        "mon, wed at 9 except dec 25", "P7D",
+    ]
 ) | st.from_regex(r"(in )?[0-9]{1,12} ?(s|m|h|d|w|seconds|weeks)", fullmatch=True) | st.from_regex(
     r"[0-9]{4,5}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2})?(Z|[+-][0-9]{2}:[0-9]{2})?", fullmatch=True
 )  # fmt: skip
-CODES = {"due_required", "invalid_due", "due_in_past", "due_out_of_range"}
+CODES = {"due_required", "invalid_due", "due_in_past", "due_out_of_range", "invalid_recurrence", "interval_too_short"}
 
 
-@search(250, share=4)
+@search(150, share=4)
 @given(
     TIMES | nearly(TIMES) | any_text,
     st.sampled_from(ZONES),
@@ -50,14 +57,14 @@ def test_a_time_is_understood_or_refused(text: str, zone: str, at: datetime) -> 
         try:
             it = parse(text, at=at, timezone=zone)
         except Invalid as refused:
-            assert refused.code in CODES and refused.field == "due"
-            assert len(refused.detail) < 400
+            assert refused.code in {*CODES, "unknown_timezone"} and refused.field == "due"
+            assert len(refused.detail) < 500
             refused.detail.encode()
             return
     now = at.replace(microsecond=0)
     assert timedelta(0) < it.due_at - now <= HORIZON
     assert (it.due_at.utcoffset(), it.due_at.microsecond, it.text) == (timedelta(0), 0, text)
-    assert zone in it.words
+    assert it.timezone in it.words
     if it.rule is None:
         again = parse(f"{it.due_at:%Y-%m-%dT%H:%M:%S}Z", at=at, timezone=zone)
         assert again.due_at == it.due_at, "what was understood can be said"
@@ -76,16 +83,6 @@ def test_a_zone_is_one_or_refused(name: str) -> None:
         except Invalid as refused:
             assert (refused.code, refused.field) == ("unknown_timezone", "timezone")
             refused.detail.encode()
-
-
-@search(60)
-@given(any_text | nearly(st.builds(str, st.builds(Rule, st.sampled_from(["DAILY", "WEEKLY"]), st.integers(1, 9_999)))))
-@example("FREQ=DAILY;INTERVAL=1٣")
-def test_a_rule_is_one_in_its_one_spelling(text: str) -> None:
-    try:
-        assert str(Rule.parse(text)) == text
-    except ValueError:
-        return
 
 
 # What was signed

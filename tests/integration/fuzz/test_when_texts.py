@@ -27,20 +27,16 @@ CODES = {"due_required", "invalid_due", "due_in_past", "due_out_of_range", "inva
          "unknown_timezone"}  # fmt: skip
 RIGHT = [
     "7d", "1h30m", "in 3 days at 9am", "2 weeks from now", "tomorrow at 9", "2026-12-01T09:00+01:00", "P1Y2M3DT4H",
-     "friday 5pm",
-    "2026-12-01 09:00 Europe/Berlin", "first monday of march", "tue, 1 december 2026, 2pm", "day after tomorrow",
-     "end of month",
-    "every day at 9 and 17", "every other friday at 9:30 until 2027-03-01 except 2026-12-25", "mon-fri at 9",
-     "every mon/wed at 9",
+    "friday 5pm", "2026-12-01 09:00 Europe/Berlin", "first monday of march", "tue, 1 december 2026, 2pm",
+    "day after tomorrow", "end of month", "every day at 9 and 17",
+    "every other friday at 9:30 until 2027-03-01 except 2026-12-25", "mon-fri at 9", "every mon/wed at 9",
     "every month on the 1st and 15th", "last weekday of every month",
-     "every 2 weeks on monday starting 2026-12-01 for 6 weeks",
-    "every year on feb 29 at noon", "daily 5 times", "every 90 minutes", "daily except sundays", "0 9 * * 1-5",
-     "*/10 8-18 * * MON",
-    "@daily", "RRULE:FREQ=MONTHLY;BYDAY=MO,TU;BYSETPOS=-1;BYHOUR=9,17;COUNT=10",
-     "RRULE:FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29",
+    "every 2 weeks on monday starting 2026-12-01 for 6 weeks", "every year on feb 29 at noon", "daily 5 times",
+    "every 90 minutes", "daily except sundays", "0 9 * * 1-5", "*/10 8-18 * * MON", "@daily",
+    "RRULE:FREQ=MONTHLY;BYDAY=MO,TU;BYSETPOS=-1;BYHOUR=9,17;COUNT=10", "RRULE:FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29",
     "Check backup health weekly", "Verify the bridge in 3 days", "Email Bob every monday at 9 for 6 weeks", "9am EST",
     "tonight", "twice a day", "next friday", "every 3rd friday", "25.12.", "9.30pm", "monday next week",
-     "a week from monday",
+    "a week from monday",
 ]  # fmt: skip
 WORDS = (
     "every each other on the of in at and , & monday tue fri weekdays weekends day days week weeks month year hour "

@@ -9,7 +9,7 @@ from followups.domain.late import RUN_ONCE
 from followups.domain.preview import Preview, Time
 from followups.domain.status import LIVE, Status
 from followups.domain.walltime import format_instant
-from followups.domain.when.words import said_rule
+from followups.domain.wording import said_rule
 
 if TYPE_CHECKING:
     # Two dozen types, which only the OpenAPI document asks for: a laptop's `list` does not make them.

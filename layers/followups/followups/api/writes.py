@@ -14,6 +14,7 @@ from followups.domain.editing import Patch
 from followups.domain.errors import Forbidden, Invalid
 from followups.domain.policies import read_late
 from followups.domain.status import Status
+from followups.domain.zones import find_zone
 from followups.usecases import create as making
 from followups.usecases import manage, registry
 from followups.usecases.create import Created, Request
@@ -57,9 +58,9 @@ def edit(service: Service, event: Mapping[str, Any], path: dict[str, str]) -> An
     _check_recipient(service, sent.report_to)
     due = None
     if sent.due is not None:
-        zone = sent.timezone
-        if zone is None:
-            zone = manage.get(service.world, who, path["id"]).timezone
+        zone = (
+            manage.get(service.world, who, path["id"]).timezone if sent.timezone is None else find_zone(sent.timezone).key
+        )
         due = when.parse(sent.due, at=service.world.clock.now(), timezone=zone)
     patch = Patch(
         task=sent.task, message=sent.message, when=due, report_to=sent.report_to, max_attempts=sent.max_attempts,
@@ -142,7 +143,7 @@ def put_control(service: Service, event: Mapping[str, Any], _path: dict[str, str
 
 
 def _zone(service: Service, named: str | None) -> str:
-    return service.default_timezone if named is None else named
+    return service.default_timezone if named is None else find_zone(named).key
 
 
 def _check_recipient(service: Service, address: str | None) -> None:

@@ -1,11 +1,13 @@
 """`followups create`."""
 
+import re
 from typing import Any
 
 import click
 
 from followups.cli.shell import SHORT, Session, facts, is_terminal, local_time, until, with_session
 
+_AGENT = re.compile(r"@?[A-Za-z0-9_.-]+", re.ASCII)
 LATE_HELP = "When it cannot start at its time: run_once (the default), skip, or run_within 6h."
 
 
@@ -74,7 +76,8 @@ def _assign(words: tuple[str, ...], named: dict[str, str | None]) -> dict[str, s
     body = {name: value for name, value in named.items() if value is not None}
     order = [name for name in ("agent", "task", "message", "due") if name not in body]
     needed = [name for name in order if name != "message"]
-    if "due" in needed and len(words) == len(needed) - 1:
+    names_agent = "agent" in body or (words and _AGENT.fullmatch(words[0]))
+    if "due" in needed and len(words) == len(needed) - 1 and names_agent:
         return body | dict(zip([name.replace("task", "text") for name in needed[:-1]], words, strict=True))
     if len(words) == len(needed):
         order = needed

@@ -18,7 +18,7 @@ Row = tuple[str, str, str, str, str, str]
 
 
 def history(told: dict[str, Any], it: dict[str, Any]) -> str:
-    """Takes the answer about a follow-up's runs, and the follow-up; gives the drawing, empty if there is nothing to draw."""
+    """Takes the answer about a follow-up's runs, and the follow-up; gives the drawing, empty if there is none."""
     rows: list[Row] = []
     zone = it["timezone"]
     for run in reversed(told["runs"][:_PAST]):

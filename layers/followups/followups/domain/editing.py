@@ -9,9 +9,9 @@ from followups.domain.entities import FollowUp
 from followups.domain.errors import WrongState
 from followups.domain.ids import share_of
 from followups.domain.lineage import Lineage
+from followups.domain.meaning import When
 from followups.domain.moves import UNBLOCKED, UNCLAIMED, advance, wake
 from followups.domain.status import CLOSED, LIVE, Status
-from followups.domain.when import When
 from followups.domain.zones import TZDATA
 
 

@@ -6,11 +6,10 @@ from datetime import datetime
 from itertools import islice
 
 from followups.domain.entities import FollowUp
+from followups.domain.meaning import When
 from followups.domain.rule import Rule
 from followups.domain.schedule import Occurrence, occurrences
-from followups.domain.walltime import wall
-from followups.domain.when import When
-from followups.domain.when.steps import step_notes
+from followups.domain.walltime import step_notes, wall
 from followups.domain.zones import known_zone
 
 #: So many of the next occurrences are told.

@@ -9,9 +9,8 @@ from datetime import datetime, timedelta
 from followups.domain.entities import Run
 from followups.domain.status import Outcome, Status
 from followups.domain.text import first_line, plain
-from followups.domain.walltime import duration, wall
-from followups.domain.when.steps import step_notes
-from followups.domain.when.words import said_rule
+from followups.domain.walltime import duration, step_notes, wall
+from followups.domain.wording import said_rule
 from followups.domain.zones import known_zone
 
 _SUBJECT_LIMIT = 150

@@ -1,9 +1,7 @@
 """Time zones by their IANA names. Their data is the `tzdata` package's, never the system's: so its version is known."""
 
-import difflib
 import zoneinfo
 from functools import cache
-from importlib import resources
 from zoneinfo import ZoneInfo
 
 import tzdata
@@ -50,6 +48,15 @@ def find_zone(name: str) -> ZoneInfo:
         ) from error  # fmt: skip
 
 
+def zone_of(name: str) -> ZoneInfo:
+    """Takes a name as a machine or a store has it, which may be one of the old ones, like CET. Raises Invalid
+    `unknown_timezone`."""
+    try:
+        return known_zone(name)
+    except ValueError:
+        return find_zone(name)
+
+
 def known_zone(name: str) -> ZoneInfo:
     """Takes an IANA name, as it is stored. Raises ValueError."""
     if name not in _names():
@@ -73,7 +80,9 @@ def near_zones(name: str) -> tuple[str, ...]:
     names = _by_lower_case()
     typed = name.lower().replace(" ", "_")[:40]
     close = [names[typed]] if typed in names else _of_city(typed.rpartition("/")[2])
-    near = close or [names[it] for it in difflib.get_close_matches(typed, names, 2, 0.7)]
+    from difflib import get_close_matches
+
+    near = close or [names[it] for it in get_close_matches(typed, names, 2, 0.7)]
     return tuple(near[:2]) or ("Europe/Berlin", "UTC")
 
 
@@ -92,6 +101,8 @@ def _by_city() -> dict[str, list[str]]:
 
 @cache
 def _names() -> frozenset[str]:
+    from importlib import resources  # Only what is typed needs it; a laptop's `list` does not wait for it.
+
     names = resources.files(tzdata).joinpath("zones").read_text(encoding="ascii").split()
     return frozenset(names) - _NO_ZONES
 

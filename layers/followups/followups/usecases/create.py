@@ -14,11 +14,11 @@ from followups.domain.entities import Agent, FollowUp, Named
 from followups.domain.errors import Conflict, Forbidden, Invalid, StoreBusy, WrongState
 from followups.domain.late import RUN_ONCE
 from followups.domain.lineage import Lineage
+from followups.domain.meaning import When
 from followups.domain.preview import Preview
 from followups.domain.schedule import next_after
 from followups.domain.status import Status
 from followups.domain.walltime import format_instant
-from followups.domain.when import When
 from followups.domain.zones import known_zone
 from followups.usecases.manage import RACES, Asker, get, no_token
 from followups.usecases.sweep import claim_now

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from followups.domain import checklist, editing, ids, lineage, when
+from followups.domain import checklist, editing, ids, lineage
 from followups.domain.changes import Swap
 from followups.domain.editing import Patch
 from followups.domain.entities import FollowUp, Run
@@ -95,6 +95,8 @@ def cancel(world: World, asker: Asker, follow_up_id: str) -> FollowUp:
 
 def pause(world: World, asker: Asker, follow_up_id: str, reason: str | None, until: str | None = None) -> FollowUp:
     """Pauses until resumed, or until the time that `until` says in words. Raises Invalid, WrongState, NotFound."""
+    from followups.domain import when  # A laptop's `list` does not wait for the grammar.
+
     no_token(asker)
 
     def decide(old: FollowUp, *, at: datetime, write_id: str) -> Swap | None:
@@ -108,6 +110,8 @@ def pause(world: World, asker: Asker, follow_up_id: str, reason: str | None, unt
 def snooze(world: World, asker: Asker, follow_up_id: str, until: str) -> FollowUp:
     """Puts its occurrence off: by a span, counted from its time or from now if that has passed, or until a time.
     Raises Invalid, WrongState, NotFound."""
+    from followups.domain import when
+
     no_token(asker)
 
     def decide(old: FollowUp, *, at: datetime, write_id: str) -> Swap:

@@ -6,9 +6,8 @@ from followups.domain.errors import QueueError
 from followups.domain.messages import Message
 from followups.usecases.world import World
 
-#: What a sweep counted, by word: claimed, resent, polled, given_up, lease_over, reports, held, waiting, moved, resumed, raced,
-#: poisoned …;
-#: and in late_s how many seconds the latest of those was late that nobody held up.
+#: What a sweep counted, by word: claimed, resent, polled, given_up, lease_over, reports, held, waiting, moved, resumed,
+#: raced, poisoned …; and in late_s how many seconds the latest of those was late that nobody held up.
 #: Of those who wait in line, or are held there, it has seen at least so many.
 Swept = Counter[str]
 _BATCH = 10

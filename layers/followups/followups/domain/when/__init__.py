@@ -2,23 +2,25 @@
 
 `parse` reads a time, `read_sentence` a whole sentence, `read_any` whichever it is. `plain` makes spellings one, `reading`
 tries the forms, which stand in `clock`, `spans`, `names`, `once`, `repeats`, `bounds` and `coded`; `beginning` makes a rule
-of a recurrence that was read, and `words` says it back. `hints` and `near` know what those may mean who are refused.
+of a recurrence that was read, and `domain.wording` says it back. `hints` and `near` know what may
+be meant by what is refused.
 """
 
 from collections.abc import Iterator
 from datetime import datetime
 
 from followups.domain.errors import Invalid
+from followups.domain.meaning import When
 from followups.domain.walltime import format_instant
 from followups.domain.when.bounds import NoBound
 from followups.domain.when.plain import plain
-from followups.domain.when.reading import HORIZON, Reader, When, too_far
+from followups.domain.when.reading import HORIZON, Reader, too_far
 from followups.domain.when.refusals import EXAMPLES, Refusal, refused, unknown
 from followups.domain.when.sentences import all_of_a_time, read_task, unread
 from followups.domain.when.spans import read_span
-from followups.domain.zones import find_zone
+from followups.domain.zones import zone_of
 
-__all__ = ["EXAMPLES", "HORIZON", "TEXT_LIMIT", "When", "parse", "put_off", "read_any", "read_sentence"]
+__all__ = ["EXAMPLES", "HORIZON", "TEXT_LIMIT", "parse", "put_off", "read_any", "read_sentence"]
 
 #: Characters that a time may have.
 TEXT_LIMIT = 500
@@ -31,7 +33,7 @@ def parse(text: str, *, at: datetime, timezone: str, field: str = "due") -> When
     Days and longer keep the wall time, hours and minutes are elapsed time. Raises Invalid: `due_required`,
     `invalid_due`, `invalid_recurrence`, `interval_too_short`, `due_in_past`, `due_out_of_range`, `unknown_timezone`.
     """
-    reader = Reader(at.replace(microsecond=0), find_zone(timezone))
+    reader = Reader(at.replace(microsecond=0), zone_of(timezone))
     _refuse_length(text, field)
     try:
         found = reader.read(text)
@@ -47,7 +49,7 @@ def put_off(text: str, *, base: datetime, at: datetime, timezone: str, field: st
 
     Raises Invalid as `parse` does.
     """
-    reader = Reader(at.replace(microsecond=0), find_zone(timezone))
+    reader = Reader(at.replace(microsecond=0), zone_of(timezone))
     _refuse_length(text, field)
 
     def taken(way: str) -> bool:
@@ -71,7 +73,7 @@ def read_sentence(text: str, *, at: datetime, timezone: str) -> tuple[str, When]
 
     Raises Invalid as `parse` does, and `due_required` if there is no time at the end of it.
     """
-    reader = Reader(at.replace(microsecond=0), find_zone(timezone))
+    reader = Reader(at.replace(microsecond=0), zone_of(timezone))
     try:
         found = read_task(text, reader)
     except Refusal as refusal:
@@ -83,15 +85,16 @@ def read_sentence(text: str, *, at: datetime, timezone: str) -> tuple[str, When]
 
 def read_any(text: str, *, at: datetime, timezone: str) -> tuple[str | None, When]:
     """Takes a time or a sentence; gives the sentence's task, or None, and what the time means. Raises Invalid."""
-    reader = Reader(at.replace(microsecond=0), find_zone(timezone))
+    reader = Reader(at.replace(microsecond=0), zone_of(timezone))
     words = text.split()
     if len(words) < 3 or (len(text) <= TEXT_LIMIT and (all_of_a_time(words) or reader.takes(text))):
         return None, parse(text, at=at, timezone=timezone, field="text")
     try:
         return read_sentence(text, at=at, timezone=timezone)
-    except Invalid:
-        # Not a sentence, but a time that is misspelt.
-        if len(text) <= TEXT_LIMIT and any(reader.guesses(text)):
+    except Invalid as error:
+        # Not a sentence, but a time that is misspelt, or has two readings.
+        is_time = len(text) <= TEXT_LIMIT and (any(reader.guesses(text)) or reader.refuses(text))
+        if is_time and error.code == "due_required":
             return None, parse(text, at=at, timezone=timezone, field="text")
         raise
 

@@ -3,7 +3,7 @@
 import re
 from datetime import time
 
-from followups.domain.rule import ELAPSED, Rule
+from followups.domain.rule import ELAPSED, Rule, TooOften
 from followups.domain.when.names import listed
 from followups.domain.when.refusals import Refusal
 from followups.domain.when.repeats import Repeat
@@ -46,6 +46,8 @@ def read_rrule(words: str) -> Repeat | None:
         raise _refusal("UNTIL is local time here; write it as a date, which is that whole day")
     try:
         rule = Rule.parse(text.replace("WKST=MO", "").replace(";;", ";").strip(";"))
+    except TooOften as error:
+        raise Refusal(str(error), "every 5 minutes", "hourly", code="interval_too_short") from error
     except ValueError as error:
         raise _refusal(str(error)) from error
     if rule.positions and not (rule.weekdays or rule.monthdays):

@@ -5,10 +5,8 @@ from calendar import monthrange
 from datetime import date, timedelta
 
 from followups.domain.when.refusals import Refusal
+from followups.domain.wording import DAY_NAMES, MONTH_NAMES, said_date
 
-MONTH_NAMES = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
-               "November", "December")  # fmt: skip
-DAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 MONTHS = {name: number for number, full in enumerate(MONTH_NAMES, 1) for name in (full.lower(), full[:3].lower())} | {
     "sept": 9
 }  # fmt: skip
@@ -80,11 +78,6 @@ def listed(text: str) -> frozenset[str]:
 def plain_number(text: str) -> int:
     """Takes a number like 3 or 3rd."""
     return int(text.rstrip("stndrh"))
-
-
-def said_date(day: date) -> str:
-    """Gives a day in words that `day_named` reads: `1 March 2027`."""
-    return f"{day.day} {MONTH_NAMES[day.month - 1]} {day.year:04}"
 
 
 def _day_of(words: str, day: int, month: int, year: str | None, start: date) -> date:

@@ -7,7 +7,8 @@ from datetime import date, timedelta
 from functools import lru_cache
 from itertools import chain
 
-from followups.domain.when.names import MONTH, MONTH_NAMES, MONTHS, NTH, NUMBER, WEEKDAY, WEEKDAYS, listed
+from followups.domain.when.names import MONTH, MONTHS, NTH, NUMBER, WEEKDAY, WEEKDAYS, listed
+from followups.domain.wording import MONTH_NAMES
 from followups.domain.zones import zone_of_city
 
 #: Longer texts are not guessed at.

@@ -7,9 +7,10 @@ from zoneinfo import ZoneInfo
 
 from followups.domain.walltime import to_utc, wall
 from followups.domain.when.clock import MORNING, split_time
-from followups.domain.when.names import DAY_NAMES, WEEKDAY, WEEKDAYS, coming, day_named
+from followups.domain.when.names import WEEKDAY, WEEKDAYS, coming, day_named
 from followups.domain.when.refusals import Refusal
 from followups.domain.when.spans import read_span
+from followups.domain.wording import DAY_NAMES
 
 _WEEKDAY = re.compile(rf"(?:(this|next) )?({WEEKDAY})", re.ASCII)
 _INSTANT = re.compile(

@@ -2,15 +2,17 @@
 
 import re
 
-from followups.domain.when.names import DAY_NAMES, WEEKDAY, WEEKDAYS
+from followups.domain.when.names import WEEKDAY, WEEKDAYS
+from followups.domain.wording import DAY_NAMES
 
 _NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_COUNTED = "|".join(_NUMBERS)
 _UNIT = "(?:second|sec|minute|min|hour|hr|day|week|month|year|time)"
 _RANGE = re.compile(
     rf"\b({WEEKDAY}) ?[-–] ?({WEEKDAY})\b|(?<=every )({WEEKDAY}) (?:to|through|thru) ({WEEKDAY})\b", re.ASCII
 )
 _SLASHED = re.compile(rf"\b{WEEKDAY}s?(?: ?/ ?{WEEKDAY}s?)+\b", re.ASCII)
-_NUMBER = re.compile(rf"\b({'|'.join(_NUMBERS)})(?= {_UNIT}s?\b)", re.ASCII)
+_NUMBER = re.compile(rf"(?<=\bat )(?:{_COUNTED})\b|\b(?:{_COUNTED})(?= {_UNIT}s?\b)", re.ASCII)
 _SAME = tuple(
     (re.compile(pattern, re.ASCII), put)
     for pattern, put in (
@@ -33,7 +35,7 @@ def plain(text: str) -> str:
         words = pattern.sub(put, words)
     if "*" in words:  # cron
         return words
-    words = _NUMBER.sub(lambda found: str(_NUMBERS.index(found[1]) + 1), words)
+    words = _NUMBER.sub(lambda found: str(_NUMBERS.index(found[0]) + 1), words)
     words = _SLASHED.sub(lambda found: re.sub(" ?/ ?", ", ", found[0]), words)
     return _RANGE.sub(_days_of, words)
 

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from followups.domain.rule import Rule
-from followups.domain.walltime import format_instant, wall
-from followups.domain.when import words as in_words
+from followups.domain.meaning import When
+from followups.domain.walltime import format_instant, step_notes, wall
 from followups.domain.when.beginning import begin
 from followups.domain.when.bounds import NoBound, read_bounds, split_bounds
 from followups.domain.when.coded import read_cron, read_rrule
@@ -18,38 +17,12 @@ from followups.domain.when.once import read_once
 from followups.domain.when.plain import plain
 from followups.domain.when.refusals import Refusal, forms
 from followups.domain.when.repeats import read_repeat
-from followups.domain.when.steps import step_notes
 from followups.domain.zones import ABBREVIATIONS, near_zones, zone_in_words
 
 #: Nothing is scheduled further ahead than this.
 HORIZON = timedelta(days=365 * 50)
 _ZONE = re.compile(r"[a-z_]+(?:/[a-z0-9_+\-]+){1,2}", re.ASCII)
 _OFFSET = re.compile(r"(?<=\d)(?:z| ?[+-]\d{2}:?\d{2})$", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class When:
-    """What a text was understood as."""
-
-    text: str
-    due_at: datetime
-    #: The wall-clock time that was meant; None for what is counted, and for an instant with an offset.
-    local: datetime | None
-    timezone: str
-    #: None for once.
-    rule: Rule | None = None
-    #: Naive time that the rule counts from: of a clock in the zone, and of one in UTC for minutes and hours.
-    anchor: datetime | None = None
-    #: What the reader should know of it.
-    notes: tuple[str, ...] = ()
-
-    @property
-    def words(self) -> str:
-        """What was understood, to be said back."""
-        first = format_instant(self.due_at, self.timezone)
-        if self.rule is None or self.anchor is None:
-            return f"once, {first}"
-        return f"{in_words.say(self.rule, self.anchor)}; first {first}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +62,14 @@ class Reader:
             return self.read(text) is not None
         except Refusal:
             return False
+
+    def refuses(self, text: str) -> bool:
+        """Says whether a text is read as a time, and refused."""
+        try:
+            self.read(text)
+        except Refusal:
+            return True
+        return False
 
     def guesses(self, text: str) -> Iterator[str]:
         """Gives what a text that is no time may have meant."""

@@ -7,8 +7,9 @@ from typing import Any
 
 from followups.domain.rule import ELAPSED
 from followups.domain.when.clock import split_times
-from followups.domain.when.names import MONTH, MONTH_NAMES, MONTHS, NTH, NTH_WORD, NUMBER, WEEKDAY, WEEKDAYS, plain_number
+from followups.domain.when.names import MONTH, MONTHS, NTH, NTH_WORD, NUMBER, WEEKDAY, WEEKDAYS, plain_number
 from followups.domain.when.refusals import Refusal
+from followups.domain.wording import MONTH_NAMES
 
 _UNITS = {
     "minute": "MINUTELY", "min": "MINUTELY", "hour": "HOURLY", "hr": "HOURLY", "day": "DAILY", "week": "WEEKLY",
@@ -23,7 +24,7 @@ _UNIT = "(?:minute|min|hour|hr|day|week|month|year)s?"
 _ORDINALS = {"other": 2, "second": 2, "2nd": 2, "third": 3, "3rd": 3, "fourth": 4, "4th": 4}
 _ORDINAL = "|".join(_ORDINALS)
 _EVERY = re.compile(rf"(?:every|each) (?:(\d{{1,4}}(?= ?[a-z])|{_ORDINAL}) ?)?({_UNIT})(?: (.+))?", re.ASCII)
-_COMPACT = re.compile(r"(?:every|each) (\d{1,4})(mo|[mhdwy])(?: (.+))?", re.ASCII)
+_COMPACT = re.compile(r"(?:every|each) (\d{1,4}) ?(mo|[mhdwy])(?: (.+))?", re.ASCII)
 _COMPACT_UNITS = {"m": "minute", "h": "hour", "d": "day", "w": "week", "mo": "month", "y": "year"}
 _ADVERB = re.compile(rf"({'|'.join(_ADVERBS)})(?: (.+))?", re.ASCII)
 _AND = r"(?:, ?and |, ?| and | ?& ?)"

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from followups.domain.errors import Invalid
+from followups.domain.meaning import When
 from followups.domain.when.bounds import NoBound
 from followups.domain.when.clock import split_time
 from followups.domain.when.names import listed
 from followups.domain.when.near import is_time_word, spelled
 from followups.domain.when.plain import plain
-from followups.domain.when.reading import Reader, When
+from followups.domain.when.reading import Reader
 from followups.domain.when.refusals import Refusal, offer, quoted, refused
 from followups.domain.when.spans import read_span
 from followups.domain.zones import ABBREVIATIONS
@@ -43,6 +44,8 @@ def read_task(text: str, reader: Reader) -> tuple[str, When] | None:
     """Gives a sentence's task and time, or None if there is no time at its end. Raises Refusal."""
     parts = text.strip().rstrip(".!?").split()
     half: NoBound | None = None
+    if len(text) <= _LONGEST and all_of_a_time(parts):
+        raise Refusal("it says when, and not what is to be done", code="due_required" if not parts else "invalid_due")
     for start in range(max(2, len(parts) - _MOST_WORDS), len(parts)):
         front, end = parts[:start], " ".join(parts[start:])
         if len(end) > _LONGEST:
@@ -105,7 +108,7 @@ def _task(front: list[str], end: str, reader: Reader) -> str:
     task = " ".join(front).rstrip(" ,;:-")
     words = [word.lower().strip(",;:") for word in front]
     tail = words[len(words) - _tail(words) :]
-    leads = words[-1] in _LEADING or spelled(words[-1]) in _MISSPELT
+    leads = words[-1] in _LEADING or spelled(words[-1]) in _MISSPELT or words[0] in ("every", "each")
     if leads or _RECURRING.intersection(tail) or len(tail) == len(words) or _ends_in_time(words, tail, reader):
         raise Refusal(
             f"what stands before the time ({quoted(' '.join(front[-4:]))}) may belong to it, and I do not know how"

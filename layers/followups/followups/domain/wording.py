@@ -1,13 +1,15 @@
 """A recurrence as a person would write it, and as the grammar reads it again."""
 
 from collections.abc import Iterable
-from datetime import datetime, time
+from datetime import date, datetime, time
 
 from cronsim import CronSim
 
 from followups.domain.rule import ANY_DATE, Rule
-from followups.domain.when.names import DAY_NAMES, MONTH_NAMES, said_date
 
+MONTH_NAMES = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
+               "November", "December")  # fmt: skip
+DAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _UNITS = {
     "MINUTELY": "minute", "HOURLY": "hour", "DAILY": "day", "WEEKLY": "week", "MONTHLY": "month", "YEARLY": "year",
 }  # fmt: skip
@@ -26,6 +28,11 @@ def say(rule: Rule, anchor: datetime) -> str:
             "" if rule.until.time() == _DAYS_END else f" at {_time(rule.until.time())}"
         )
     return said + (f", except {_and(map(said_date, rule.without))}" if rule.without else "")
+
+
+def said_date(day: date) -> str:
+    """Gives a day in words that `day_named` reads: `1 March 2027`."""
+    return f"{day.day} {MONTH_NAMES[day.month - 1]} {day.year:04}"
 
 
 def said_rule(rule: str | None, anchor: str | None) -> str | None:
