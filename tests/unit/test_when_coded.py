@@ -137,7 +137,7 @@ def test_rrule(text: str, rule: str, said: str, expected: str) -> None:
         ("FREQ=MINUTELY;INTERVAL=30", "is not read"),
         ("FREQ=HOURLY", "is not read"), ("BYDAY=MO", "not a rule"), ("", "none of the parts"),
         ("FREQ=DAILY;FREQ=DAILY", "not a rule"),
-        ("FREQ=DAILY;INTERVAL=0", "not between 1 and 9999"), ("FREQ=DAILY;INTERVAL=10000", "not a whole number"),
+        ("FREQ=DAILY;INTERVAL=0", "not between 1 and 366 days"), ("FREQ=DAILY;INTERVAL=10000", "not a whole number"),
         ("FREQ=DAILY;INTERVAL=-1", "not between"), ("FREQ=DAILY;COUNT=0", "not between"),
         ("FREQ=DAILY;COUNT=1001", "not between"),
         ("FREQ=DAILY;COUNT=3;UNTIL=20270101", "two ends"), ("FREQ=DAILY;UNTIL=20270101T000000Z", "UNTIL is local time"),

@@ -133,6 +133,8 @@ WRONG = [
     row(37, "cron-two-near", {"due": "58,2 * * * *"}, "interval_too_short", "due"),
     row(37, "rrule-two-near", {"due": "RRULE:FREQ=DAILY;BYHOUR=9;BYMINUTE=0,3"}, "interval_too_short", "due"),
     row(37, "every-0-days", {"due": "every 0 days"}, "invalid_recurrence", "due"),
+    row(37, "every-400d", {"due": "every 400d"}, "invalid_recurrence", "due"),
+    row(37, "every-54-weeks", {"due": "every 54 weeks"}, "invalid_recurrence", "due"),
     row(37, "every-minus-1h", {"due": "every -1h"}, "invalid_due", "due"),
     row(37, "rrule-each-minute", {"due": "RRULE:FREQ=MINUTELY"}, "interval_too_short", "due"),
     row(37, "rrule-each-hour", {"due": "RRULE:FREQ=HOURLY"}, "invalid_recurrence", "due"),

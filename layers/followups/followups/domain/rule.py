@@ -15,6 +15,9 @@ ELAPSED = frozenset({"MINUTELY", "HOURLY"})
 FREQS = ("MINUTELY", "HOURLY", "DAILY", "WEEKLY", "MONTHLY", "YEARLY")
 #: Occurrences that `COUNT` may name: to know the last one they are counted through.
 MOST_TIMES = 1_000
+#: What is longer goes by months or years.
+LONGEST_INTERVAL = {"DAILY": 366, "WEEKLY": 53}
+_INTERVAL_UNITS = {"DAILY": " days", "WEEKLY": " weeks"}
 #: The shortest pause between two occurrences, in minutes.
 FLOOR_MINUTES = 5
 _DAY = re.compile(r"([+-]?[1-5])?(MO|TU|WE|TH|FR|SA|SU)", re.ASCII)
@@ -175,8 +178,9 @@ def _faults(rule: Rule) -> Iterator[ValueError]:
 def _wrong_numbers(rule: Rule) -> Iterator[str]:
     if rule.freq not in FREQS and not (rule.freq == "CRON" and rule.cron):
         yield f"FREQ={rule.freq[:20]!r} is none of {', '.join(FREQS)}"
-    if not 1 <= rule.interval <= 9_999:
-        yield f"INTERVAL={rule.interval} is not between 1 and 9999"
+    most = LONGEST_INTERVAL.get(rule.freq, 9_999)
+    if not 1 <= rule.interval <= most:
+        yield f"an interval of {rule.interval} is not between 1 and {most}" + _INTERVAL_UNITS.get(rule.freq, "")
     if rule.count is not None and not 1 <= rule.count <= MOST_TIMES:
         yield f"COUNT={rule.count} is not between 1 and {MOST_TIMES}"
     for name, values, low, high in (
