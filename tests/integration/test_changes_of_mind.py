@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from followups.adapters.local import NoLeases, SystemChance
-from followups.domain import ids
+from followups.domain import ids, lineage
 from followups.domain.contract import AgentCall, Done
 from followups.domain.editing import Patch
 from followups.domain.entities import FollowUp, Named
-from followups.domain.errors import Stale, StoreBusy
+from followups.domain.errors import Forbidden, Invalid, Stale, StoreBusy, WrongState
 from followups.domain.lineage import RunToken
 from followups.domain.messages import Message
+from followups.domain.preview import coming
 from followups.domain.status import Outcome, Status
 from followups.domain.when import parse
 from followups.usecases import create as making
@@ -200,7 +201,7 @@ def test_an_agent_replaces_what_its_tree_made_and_nothing_else(bench: Bench) -> 
         if live.id == own.id:
             # Its own run's place: a chain of single follow-ups, of which one is open at a time.
             told.append(bench.now(make(bench.world, when="1d", replace_key="own", asker=asker)).parent or "")
-            with pytest.raises(manage.Forbidden, match="not_with_run_token"):
+            with pytest.raises(Forbidden, match="not_with_run_token"):
                 make(bench.world, when="1d", replace_key="mine", asker=asker)
         return Done(outcome=Outcome.SUCCEEDED, summary="well")
 
@@ -300,3 +301,89 @@ def test_a_change_of_mind_that_races_a_claim_leaves_one_truth(server_bed: Bed, c
     ran = {call.request["follow_up_id"] for call in agent.calls}
     changed = {it.id for it, of_round in zip(line, won, strict=True) if of_round[0]}
     assert not ran & changed and len(agent.calls) == len(ran)
+
+
+# What is to come
+
+
+def days(bench: Bench, it: FollowUp) -> list[int]:
+    """Gives how many days after the first of its times each of those is that are told to come."""
+    first = it.due_at
+    return [round((time.utc - first) / timedelta(days=1)) for time in coming(bench.now(it), bench.clock.now())]
+
+
+def test_what_is_told_to_come_is_what_will_run(bench: Bench) -> None:
+    it = make(bench.world, when="every day at 9")
+    assert days(bench, it) == [0, 1, 2, 3, 4]
+    manage.snooze(bench.world, ME, it.id, "50h")
+    assert days(bench, it) == [0, 3, 4, 5, 6], "what its rule comes to until then is missed"
+    manage.pause(bench.world, ME, it.id, None, "in 6 days")
+    assert days(bench, it) == [0, 6, 7, 8, 9]
+    manage.pause(bench.world, ME, it.id, None)
+    assert days(bench, it) == [0]
+    manage.resume(bench.world, ME, it.id)
+    bench.clock.advance(days=8)
+    assert days(bench, it) == [0, 8, 9, 10, 11], "it makes up for those that passed"
+
+    def does(call: AgentCall) -> Done:
+        assert days(bench, it) == [8, 9, 10, 11, 12]
+        manage.cancel(bench.world, ME, it.id)
+        assert days(bench, it) == []
+        return Done(outcome=Outcome.SUCCEEDED, summary="well")
+
+    bench.agent.does = does
+    assert go_on(bench) == ["finished"] and days(bench, it) == []
+
+
+def test_a_run_by_hand_is_not_asked_for_any_more_once_it_is_paused(bench: Bench) -> None:
+    it = make(bench.world, when="every day at 9")
+    manage.run_now(bench.world, ME, it.id)
+    manage.pause(bench.world, ME, it.id, None)
+    assert manage.resume(bench.world, ME, it.id).start_at == it.due_at
+
+
+def test_a_run_by_hand_of_what_is_claimed_already_is_never_too_late(bench: Bench) -> None:
+    it = make(bench.world, late="skip")
+    bench.clock.advance(hours=1)
+    bench.sweep()
+    bench.queue.sent.clear()
+    manage.run_now(bench.world, ME, it.id)
+    assert go_on(bench, minutes=10) == ["finished"]
+
+
+def test_what_was_put_off_may_be_put_off_for_less(bench: Bench) -> None:
+    it = make(bench.world, when="every day at 9")
+    manage.snooze(bench.world, ME, it.id, "3d")
+    assert manage.snooze(bench.world, ME, it.id, "2026-11-25 10:00").start_at == it.due_at + HOUR
+    with pytest.raises(Invalid, match="sooner than it is due"):
+        manage.snooze(bench.world, ME, it.id, "2026-11-25 08:00")
+
+
+def test_a_dead_runs_token_takes_nobodys_place(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if the run ends just after its being live was looked at."""
+    it = make(bench.world, when="every day at 9", replace_key="it")
+    tokens: list[RunToken] = []
+
+    def does(call: AgentCall) -> Done:
+        live = bench.now(it)
+        tokens.append(RunToken("me", live.id, live.fence))
+        stale = live
+        monkeypatch.setattr(making, "_descent", lambda *_: (lineage.descend(stale, tokens[0]), lineage.conditions(stale)))
+        return Done(outcome=Outcome.SUCCEEDED, summary="well")
+
+    bench.agent.does = does
+    assert go_on(bench, days=1) == ["finished"]
+    with pytest.raises(Forbidden, match="run_not_live"):
+        make(bench.world, when="1d", replace_key="it", asker=Asker(owner="me", token=tokens[0]))
+    assert bench.now(it).status is Status.SCHEDULED
+
+
+def test_one_that_was_skipped_can_be_tried_again_once_and_keeps_its_name(bench: Bench) -> None:
+    it = make(bench.world, late="skip", replace_key="it")
+    assert go_on(bench, hours=2) == ["skipped"]
+    again, twice = (making.retry(bench.world, ME, it.id, idempotency_key=None) for _ in range(2))
+    assert (again.replayed, twice.replayed, twice.follow_up.id) == (False, True, again.follow_up.id)
+    assert again.follow_up.replace_key == "it"
+    assert go_on(bench) == ["finished"]
+    with pytest.raises(WrongState, match="not_failed"):
+        making.retry(bench.world, ME, again.follow_up.id, idempotency_key=None)

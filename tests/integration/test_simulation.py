@@ -9,8 +9,13 @@ import pytest
 from tests.simulation.shrink import least
 from tests.simulation.simulate import simulate
 
+SEEDS = {"on the fake store": 2, "on the DynamoDB adapter": 8, "on a laptop": 5}
 
-@pytest.mark.parametrize("seed", [2, 8, 5], ids=["on the fake store", "on the DynamoDB adapter", "on a laptop"])
+
+@pytest.mark.parametrize(
+    "seed",
+    [pytest.param(seed, id=name, marks=pytest.mark.slow if "DynamoDB" in name else ()) for name, seed in SEEDS.items()],
+)
 def test_a_seed_keeps_every_promise_and_replays_exactly(seed: int) -> None:
     first, again = simulate(seed), simulate(seed)
     assert first.violation is None

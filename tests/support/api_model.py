@@ -142,9 +142,13 @@ class Model:
     def pause(self, it: "Expected", reason: str | None, until: datetime | None) -> Answer:
         if refusal := it.finished() or it.in_progress():
             return refusal
-        if it.status != "paused" or it.paused_until != until:
-            it.paused_until = until
-            it.change(status="paused", reason=reason, blocked=None)
+        was = it.view["reason"] if it.status == "paused" else None
+        if it.status == "paused" and it.paused_until == until and reason in (None, was):
+            return 200, None
+        it.paused_until = until
+        if it.extra:
+            it.extra, it.start_at = False, max(it.start_at, it.planned_at)
+        it.change(status="paused", reason=reason or was, blocked=None)
         return 200, None
 
     def snooze(self, it: "Expected", time: timedelta) -> Answer:
@@ -168,7 +172,7 @@ class Model:
             return refusal
         if it.status == "paused":
             return 409, "paused"
-        if it.status == "claimed" and it.start_at <= self.now():
+        if it.status == "claimed" and it.start_at <= self.now() and (it.extra or it.view["late"] == "run_once"):
             return 202, None
         it.extra = True
         it.start_at = min(it.start_at, self.now())

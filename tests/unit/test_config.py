@@ -173,8 +173,8 @@ def test_none_is_back_to_the_default(tmp_path: Path) -> None:
     [
         ({"report_to": "ada"}, "report_to is 'ada': write one plain address"),
         ({"sender": "Ada <ada@example.com>"}, "sender is 'Ada <ada@example.com>': write one plain address"),
-        ({"timezone": "Mars/Phobos"}, "timezone is 'Mars/Phobos': write an IANA time zone"),
-        ({"timezone": 1}, "timezone is 1: write an IANA time zone"),
+        ({"timezone": "Mars/Phobos"}, "timezone is 'Mars/Phobos': 'Mars/Phobos' is not an IANA time zone"),
+        ({"timezone": 1}, "timezone is 1: '' is not an IANA time zone"),
         ({"cap": 0}, "cap is 0: write a whole number from 1 to 100"),
         ({"cap": 101}, "cap is 101: write a whole number"),
         ({"cap": True}, "cap is True: write a whole number"),

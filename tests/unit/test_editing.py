@@ -36,7 +36,7 @@ TABLE: dict[str, dict[Status, Status | str | None]] = {
         S.CANCELLING: None, S.CANCELLED: None, S.DONE: "already_finished", S.FAILED: "already_finished",
     },
     "pause": {
-        S.SCHEDULED: S.PAUSED, S.PAUSED: None, S.CLAIMED: S.PAUSED, S.RUNNING: "in_progress",
+        S.SCHEDULED: S.PAUSED, S.PAUSED: S.PAUSED, S.CLAIMED: S.PAUSED, S.RUNNING: "in_progress",
         S.CANCELLING: "in_progress", S.CANCELLED: "already_finished", S.DONE: "already_finished",
         S.FAILED: "already_finished",
     },

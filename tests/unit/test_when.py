@@ -155,7 +155,7 @@ def test_something_is_put_off_from_its_time_or_until_one(text: str, expected: st
 def test_what_puts_nothing_off(text: str, code: str, offered: tuple[str, ...]) -> None:
     base = datetime(2026, 12, 1, 8, tzinfo=UTC) - timedelta(days=2 * (text[:3] in ("mon", "dai")))
     with pytest.raises(Invalid) as refused:
-        put_off(text, base=base, at=NOW, timezone="Europe/Berlin", field="for")
-    assert (refused.value.code, refused.value.field, refused.value.suggestions) == (code, "for", offered)
+        put_off(text, base=base, at=NOW, timezone="Europe/Berlin")
+    assert (refused.value.code, refused.value.field, refused.value.suggestions) == (code, "until", offered)
     for way in offered:
         assert put_off(way, base=base, at=NOW, timezone="Europe/Berlin") > base

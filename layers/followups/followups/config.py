@@ -203,8 +203,8 @@ def _check_address(value: object) -> str | None:
 def _check_zone(value: object) -> str | None:
     try:
         find_zone(value if isinstance(value, str) else "")
-    except Invalid:
-        return "write an IANA time zone like Europe/Berlin or UTC"
+    except Invalid as error:
+        return error.detail
     return None
 
 

@@ -34,7 +34,7 @@ def _answer(service: Service, event: Event, log: Log) -> Answer:
         route, values = find(method, path)
         return route(service, event, values)
     except Refused as refusal:
-        sent = request.json_object(event) if refusal.suggestions and event.get("body") else None
+        sent = request.json_object(event) if refusal.readings and event.get("body") else None
         return problem(refusal, instance, sent)
     except StoreError as trouble:
         log("store_error", {"path": instance, "error": str(trouble)})

@@ -73,7 +73,7 @@ def problem(error: Refused, instance: str, sent: "answers.Body | None" = None) -
     if not errors and error.field:
         errors = [{"pointer": f"/{error.field}", "msg": error.detail}]
     headers = error.headers if isinstance(error, HttpProblem) else {}
-    requests = [sent | {error.field: it} for it in error.suggestions] if sent is not None and error.field else []
+    requests = [sent | {error.field: it} for it in error.readings] if sent is not None and error.field else []
     return _problem(error.http_status, error.code, error.detail, instance, errors, headers, requests)
 
 

@@ -46,7 +46,7 @@ def runs(service: Service, event: Mapping[str, Any], path: dict[str, str]) -> An
     who = asker(service, event)
     found = manage.runs(service.world, who, path["id"], limit=_RUNS)
     it = manage.get(service.world, who, path["id"])
-    coming = [views.time(time) for time in preview.coming(it)]
+    coming = [views.time(time) for time in preview.coming(it, service.world.clock.now())]
     runs: answers.Runs = {"runs": [views.run(run) for run in found], "live": views.live_run(it), "coming": coming}
     return answer(200, runs)
 

@@ -4,6 +4,7 @@ The OpenAPI document is made from these models. What a validator here checks and
 as JSON Schema (`json_schema_extra`); a test holds the two together.
 """
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
@@ -23,6 +24,7 @@ _CONTROL = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
 _CONTROL_IN_LINES = r"\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029"
 _ONE_LINE = rf"^[ \t\r\n]*[^ {_CONTROL}](?:[^{_CONTROL}]*[^ {_CONTROL}])?[ \t\r\n]*$"
 _MANY_LINES = rf"^(?:[^{_CONTROL_IN_LINES}]|\r\n)*$"
+_NAME = "[!-~]{1,128}"
 _TYPED = f"^[^{_CONTROL_IN_LINES}]*$"
 _AGENT = "^@?[a-z0-9][a-z0-9_.-]{0,38}$"
 _ZONE = r"^[A-Za-z0-9_+\-]+(?:/[A-Za-z0-9_+\-]+)*$"
@@ -69,6 +71,14 @@ def _agent(value: Any) -> Any:
     return value if value.startswith("@") else f"@{value}"
 
 
+def _name(text: str) -> str:
+    if not re.fullmatch(_NAME, text):
+        raise _error(
+            "validation_error", f"{text[:40]!r} is no name; write 1 to 128 visible ASCII characters, like backup-check"
+        )
+    return text
+
+
 def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
@@ -107,7 +117,7 @@ Attempts = Annotated[int, Field(ge=1, le=10), _WHOLE]
 Reason = Annotated[str, Field(max_length=200, json_schema_extra=_LINE), AfterValidator(_line)]
 Short = Annotated[str, Field(max_length=40, json_schema_extra={"pattern": _TYPED}), AfterValidator(_line)]
 Late = Short
-ReplaceKey = Annotated[str, Field(pattern=r"^[!-~]{1,128}$")]
+ReplaceKey = Annotated[str, Field(json_schema_extra={"pattern": f"^{_NAME}$"}), AfterValidator(_name)]
 Moment = Annotated[datetime, Field(json_schema_extra={"format": "date-time"}), BeforeValidator(_moment)]
 _LATE_SAYS = "When it cannot start at its time: `run_once` (the default), `skip`, or `run_within 6h`."
 FunctionArn = Annotated[str, Field(pattern=f"^{targets.FUNCTION.pattern}$")]

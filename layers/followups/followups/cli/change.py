@@ -27,12 +27,14 @@ def edit_(session: Session, name: str, **fields: Any) -> None:
     etag = session.client.of(follow_up_id).headers["etag"]
     path = f"/v1/follow-ups/{follow_up_id}"
     it = session.client.call("PATCH", path, patch, headers={"If-Match": etag}).body
-    session.show(it, lambda: _changed(it, told=fields["due"] is not None))
+    session.show(it, lambda: _changed(it, patch))
 
 
-def _changed(it: dict[str, Any], *, told: bool) -> str:
+def _changed(it: dict[str, Any], patch: dict[str, Any]) -> str:
     said = f"Changed {it['id'][:SHORT]}: {it['agent']} {it['task']}, due {_due(it)}"
-    more = [pair for pair in (("repeats", it["repeats"]), *understood(it)) if pair[1] is not None] if told else []
+    more = [("repeats", it["repeats"]), *understood(it)] if "due" in patch else []
+    more += [("when late", it["late"].replace("_", " "))] if "late" in patch else []
+    more = [pair for pair in more if pair[1] is not None]
     return f"{said}\n{facts(more)}" if more else said
 
 
@@ -90,7 +92,8 @@ def resume_(session: Session, name: str | None, everything: bool) -> None:
 def snooze_(session: Session, name: str, words: tuple[str, ...]) -> None:
     """Put a follow-up off: by 3d, counted from its time or from now if that has passed, or until "monday 9am".
 
-    A repeating one keeps its times: only the one that comes next is put off.
+    A repeating one keeps its times: the one that comes next is put off, and what comes until then is missed, which its
+    report tells.
     """
     body = {"until": " ".join(words)}
     it = session.client.of(find_follow_up(session, name), "/snooze", "POST", body).body
@@ -114,13 +117,13 @@ def run_(session: Session, name: str) -> None:
 
 @click.command("retry")
 @click.argument("name", metavar="ID")
-@click.option("--key", metavar="KEY", help="Idempotency key: the same key never makes a second follow-up.")
+@click.option("--key", metavar="KEY", help="Idempotency key; without one, each is tried again once.")
 @with_session
 def retry_(session: Session, name: str, key: str | None) -> None:
-    """Try a failed follow-up again: a new one like it, due now. The failed one stays in the history."""
+    """Try one again that ended without its work done: a new one like it, due now. The old one stays in the history."""
     path = f"/v1/follow-ups/{find_follow_up(session, name)}/retry"
-    made = session.client.once(key, lambda sent: session.client.call("POST", path, headers=sent)).body
-    session.show(made, lambda: describe(made))
+    made = session.client.call("POST", path, headers={"Idempotency-Key": key} if key else None)
+    session.show(made.body, lambda: describe(made))
     _say_when_it_starts(session)
 
 
@@ -139,4 +142,5 @@ def _until(it: dict[str, Any]) -> str:
 
 
 def _due(it: dict[str, Any]) -> str:
-    return f"{local_time(it['due_at'], it['timezone'])} {it['timezone']} ({until(it['due_at'])})"
+    planned = it["snoozed_to"] or it["due_at"]
+    return f"{local_time(planned, it['timezone'])} {it['timezone']} ({until(planned)})"

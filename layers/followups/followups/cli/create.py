@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from followups.cli.shell import SHORT, Session, facts, is_terminal, local_time, until, with_session
+from followups.cli.client import Reply
+from followups.cli.shell import SHORT, Session, facts, is_terminal, local_time, status, until, with_session
 
 _AGENT = re.compile(r"@?[A-Za-z0-9_.-]+", re.ASCII)
 LATE_HELP = "When it cannot start at its time: run_once (the default), skip, or run_within 6h."
@@ -42,15 +43,17 @@ def create_(
     """
     body: dict[str, Any] = _assign(words, {"agent": agent, "message": message, "due": due})
     body |= {name: value for name, value in more.items() if value is not None}
-    made = session.client.create(body, key).body
-    session.show(made, lambda: describe(made))
+    reply = session.client.create(body, key)
+    session.show(reply.body, lambda: describe(reply))
     if session.is_local and is_terminal():
         session.say(click.style("It runs while `followups dev` runs, or at the next `followups run-due`.", dim=True))
 
 
-def describe(made: dict[str, Any]) -> str:
+def describe(reply: Reply) -> str:
     """Gives what was made in words: read back, so that a misunderstanding shows at once."""
-    head = f"Scheduled {click.style(made['id'][:SHORT], bold=True)}: {made['agent']} {made['task']}"
+    made = reply.body
+    word = "Scheduled" if reply.status == 201 else f"Made before, and {status(made['status'])} now:"
+    head = f"{word} {click.style(made['id'][:SHORT], bold=True)}: {made['agent']} {made['task']}"
     pairs = [
         ("due", f"{made['due_local']} ({until(made['due_at'])})"),
         ("repeats", made["repeats"]),

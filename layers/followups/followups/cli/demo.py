@@ -32,8 +32,8 @@ def demo_(session: Session) -> None:
     message = _CHECKS.format(config=home / "followups.db")
     session.say("1. Say it: an agent, a task, and when.")
     body = {"agent": "@checklist", "task": "Check this machine", "message": message, "due": "in 3 seconds"}
-    made = client.create(body, None).body
-    session.say(describe(made))
+    reply = client.create(body, None)
+    session.say(describe(reply))
     session.say("\n2. Wait. The ticker looks each second, claims what is due, and the agent runs.")
     ran: list[Run] = []
     parts = bootstrap.laptop_parts(env, session.settings, store=store, clock=clock)

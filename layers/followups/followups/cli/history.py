@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from followups.cli.shell import COLOURS, local_time, short_run, status, table, until
+from followups.domain.late import WIDEST
 from followups.domain.walltime import duration
 
 #: So many of the past are drawn; `followups runs` lists all.
@@ -25,7 +26,7 @@ def history(told: dict[str, Any], it: dict[str, Any]) -> str:
         rows += _past(run, zone)
     if live := told["live"]:
         since = f"since {local_time(live['started_at'], zone)}"
-        rows.append((_mark("running"), "", since, status("running"), short_run(live["id"]), ""))
+        rows.append((_mark("running"), local_time(it["due_at"], zone), since, status("running"), short_run(live["id"]), ""))
     for number, time in enumerate(told["coming"]):
         held = _held(it) if number == 0 else None
         rows.append(("·", local_time(time["utc"], zone), held or until(time["utc"]), "", "", ""))
@@ -38,7 +39,7 @@ def history(told: dict[str, Any], it: dict[str, Any]) -> str:
 def _past(run: dict[str, Any], zone: str) -> list[Row]:
     outcome = status(run["outcome"]) + ("" if run["final"] else ", will retry")
     due, name = local_time(run["due_at"], zone), short_run(run["id"])
-    rows: list[Row] = [(_mark(run["outcome"]), due, _started(run), outcome, name, run["summary"])]
+    rows: list[Row] = [(_mark(run["outcome"]), due, _started(run, zone), outcome, name, run["summary"])]
     if run["missed"]:
         what = "skipped too" if run["outcome"] == "skipped" else "made up for by it"
         last = local_time(run["missed_until"], zone) if run["missed_until"] else ""
@@ -53,13 +54,16 @@ def _held(it: dict[str, Any]) -> str | None:
     return f"put off to {local_time(it['snoozed_to'], it['timezone'])}" if it["snoozed_to"] else None
 
 
-def _started(run: dict[str, Any]) -> str:
+def _started(run: dict[str, Any], zone: str) -> str:
     if run["started_at"] is None:
         return "never"
-    late = datetime.fromisoformat(run["started_at"]) - datetime.fromisoformat(run["planned_at"])
+    planned = datetime.fromisoformat(run["planned_at"])
+    late = datetime.fromisoformat(run["started_at"]) - planned
     again = f"attempt {run['attempt']}, " if run["attempt"] > 1 else ""
     if late < -_ON_TIME:
-        return f"{again}by hand"
+        return f"{again}by hand, {local_time(run['started_at'], zone)}"
+    if run["planned_at"] > run["due_at"] and planned - datetime.fromisoformat(run["due_at"]) > WIDEST:
+        again += f"put off to {local_time(run['planned_at'], zone)}, "
     return f"{again}{duration(late)} late" if late > _ON_TIME else f"{again}on time"
 
 

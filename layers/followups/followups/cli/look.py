@@ -71,7 +71,7 @@ def _when(it: dict[str, Any], wide: bool) -> str:
         return f"running since {local_time(it['run']['started_at'], it['timezone'])[-5:]}"
     if it["blocked"]:
         return cut(f"waits: {it['blocked']['reason']}", 44 if wide else 22)
-    planned = it["starts_at"] if it["snoozed_to"] else it["due_at"]
+    planned = it["snoozed_to"] or it["due_at"]
     due = local_time(planned, it["timezone"])
     return f"{due} ({until(planned)})" if wide else due
 
@@ -108,7 +108,7 @@ def _show(it: dict[str, Any], told: dict[str, Any]) -> str:
         ("report to", it["report_to"]),
         ("made by", f"run {it['parent']}, {it['depth']} below {it['root'][:SHORT]}" if it["parent"] else None),
         ("goes by", it["replace_key"]),
-        ("replaced by", it["replaced_by"]),
+        ("replaced by", it["replaced_by"] if it["status"] != "cancelled" else None),
         ("created", local_time(it["created_at"], zone)),
         ("closed", local_time(it["closed_at"], zone) if it["closed_at"] else None),
     ]

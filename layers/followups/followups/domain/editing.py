@@ -105,10 +105,15 @@ def pause(old: FollowUp, reason: str | None, until: datetime | None = None, *, a
 
     Raises WrongState `in_progress` or `already_finished`.
     """
-    if old.status is Status.PAUSED and old.paused_until == until:
+    if old.status is Status.PAUSED and old.paused_until == until and reason in (None, old.reason):
         return None
     refuse_over(old, "it can be paused when the run has ended")
     fields = UNCLAIMED | UNBLOCKED | {"reason": reason, "paused_until": until}
+    if old.status is Status.PAUSED:
+        fields["reason"] = reason or old.reason
+    if old.extra:
+        # A run that was asked for by hand is not asked for any more.
+        fields |= {"extra": False, "start_at": max(old.start_at, old.planned_at)}
     return advance(old, Status.PAUSED, at=at, write_id=write_id, wake_at=until, **fields)
 
 
@@ -144,7 +149,7 @@ def snooze(old: FollowUp, until: datetime, *, at: datetime, write_id: str) -> Sw
 
 
 def run_now(old: FollowUp, *, at: datetime, write_id: str) -> Swap | None:
-    """Gives the follow-up moved to the front, or None if it is claimed and may start already.
+    """Gives the follow-up moved to the front, or None if it is claimed and may start already, however late.
 
     A recurrence keeps its times: the run is an extra one. Raises WrongState `in_progress`, `paused` or
     `already_finished`.
@@ -152,7 +157,7 @@ def run_now(old: FollowUp, *, at: datetime, write_id: str) -> Swap | None:
     refuse_over(old, "one follow-up never runs twice at once")
     if old.status is Status.PAUSED:
         raise WrongState("paused", "it is paused; resume it first")
-    if old.status is Status.CLAIMED and old.start_at <= at:
+    if old.status is Status.CLAIMED and old.start_at <= at and (old.extra or old.late is None):
         return None
     fields = UNCLAIMED | UNBLOCKED | {"extra": True, "start_at": min(old.start_at, at)}
     return advance(old, Status.SCHEDULED, at=at, write_id=write_id, wake_at=at, **fields)

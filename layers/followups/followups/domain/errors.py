@@ -36,17 +36,22 @@ class Refused(FollowupsError):
     """A request that is refused.
 
     `code` is stable and machine-readable, `detail` a sentence for a person, `field` the JSON pointer's last part
-    (None where no single field is at fault), `suggestions` are values of that field that would be taken.
+    (None where no single field is at fault), `suggestions` are values of that field that would be taken, and `readings`
+    those of them that may have been meant by what was sent.
     """
 
     http_status = 400
 
-    def __init__(self, code: str, detail: str, *, field: str | None = None, suggestions: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, code: str, detail: str, *, field: str | None = None, suggestions: tuple[str, ...] = (),
+        readings: tuple[str, ...] = (),
+    ) -> None:  # fmt: skip
         super().__init__(f"{code}: {detail}")
         self.code = code
         self.detail = detail
         self.field = field
         self.suggestions = suggestions
+        self.readings = readings
 
 
 class Invalid(Refused):

@@ -39,7 +39,7 @@ def read_stagger(text: str) -> int:
     except Refusal:
         span = None
     if span is None or span.by_the_calendar or not timedelta() < span.elapsed <= WIDEST:
-        detail = f"{text[:40]!r} is no time to spread starts over; write one like 10m (1 second to 1 hour)"
+        detail = f"stagger: {text[:40]!r} is no time to spread starts over; write one like 10m (1 second to 1 hour)"
         raise Invalid("invalid_stagger", detail, field="stagger", suggestions=("10m", "1h"))
     return int(span.elapsed.total_seconds())
 
@@ -49,8 +49,5 @@ def _time_of(span: Span) -> timedelta:
 
 
 def _invalid(text: str) -> Invalid:
-    detail = (
-        f"{text[:40]!r} does not say what to do when it is late; write run_once, skip or run_within 6h "
-        "(5 minutes to 366 days)"
-    )
+    detail = f"late: {text[:40]!r} is no policy; write run_once, skip or run_within 6h (5 minutes to 366 days)"
     return Invalid("invalid_late", detail, field="late", suggestions=(RUN_ONCE, SKIP, "run_within 6h"))

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 
 from followups.domain.entities import FollowUp
 from followups.domain.meaning import When
 from followups.domain.rule import Rule
 from followups.domain.schedule import Occurrence, occurrences
+from followups.domain.status import Status
 from followups.domain.walltime import step_notes, wall
 from followups.domain.zones import known_zone
 
@@ -58,17 +59,26 @@ def of(it: FollowUp, warnings: tuple[str, ...] = ()) -> Preview:
     return preview(found)
 
 
-def coming(it: FollowUp, count: int = TOLD) -> tuple[Time, ...]:
-    """Gives the nominal times that are to come of a follow-up: none of one that is over or replaced, and not the one
-    whose run is live."""
-    if it.is_closed or it.replaced_by:
+def coming(it: FollowUp, at: datetime, count: int = TOLD) -> tuple[Time, ...]:
+    """Takes a follow-up and the present instant; gives the nominal times that are to come of it, the one that waits first.
+
+    What its rule comes to while that one waits, is put off or is paused will have been missed then, and is none of them.
+    """
+    if it.is_closed or it.replaced_by or it.status is Status.CANCELLING:
         return ()
-    rule, anchor = (Rule.parse(it.rule), datetime.fromisoformat(it.anchor)) if it.rule and it.anchor else (None, None)
+    is_under_way = it.started_at is not None and not (it.rule and it.extra and it.due_at > it.started_at)
+    first = () if is_under_way else (Occurrence(it.due_at, None),)
     after = it.folded_to or it.due_at
-    times = _times(rule, anchor, it.timezone, after, None)
-    if it.started_at is not None and not (it.rule and it.extra and it.due_at > it.started_at):
-        next(times, None)
-    return tuple(_time(found, it.timezone) for found in islice(times, count))
+    if not is_under_way:
+        after = max(after, *(moment - it.stagger for moment in (at, it.snoozed_to or at, it.paused_until or at)))
+    goes_on = it.rule and it.anchor and not (it.status is Status.PAUSED and it.paused_until is None)
+    more = _rest(it, after) if goes_on else iter(())
+    return tuple(_time(found, it.timezone) for found in islice(chain(first, more), count))
+
+
+def _rest(it: FollowUp, after: datetime) -> Iterator[Occurrence]:
+    assert it.rule is not None and it.anchor is not None
+    return occurrences(Rule.parse(it.rule), datetime.fromisoformat(it.anchor), known_zone(it.timezone), after)
 
 
 def _times(

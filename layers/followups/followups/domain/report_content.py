@@ -139,7 +139,7 @@ def _hints(run: Run) -> tuple[tuple[str, str], ...]:
         hints.append(("Resume it", f"followups resume {run.follow_up_id}"))
     elif run.next_at is not None:
         hints.append(("Stop it", f"followups delete {run.follow_up_id}"))
-    elif run.follow_up_status is Status.FAILED:
+    elif run.final and run.outcome not in (Outcome.SUCCEEDED, Outcome.ATTENTION):
         hints.append(("Run it again", f"followups retry {run.follow_up_id}"))
     return tuple((what, plain(command)) for what, command in hints)
 

@@ -16,8 +16,8 @@ FREQS = ("MINUTELY", "HOURLY", "DAILY", "WEEKLY", "MONTHLY", "YEARLY")
 #: Occurrences that `COUNT` may name: to know the last one they are counted through.
 MOST_TIMES = 1_000
 #: What is longer goes by months or years.
-LONGEST_INTERVAL = {"DAILY": 366, "WEEKLY": 53}
-_INTERVAL_UNITS = {"DAILY": " days", "WEEKLY": " weeks"}
+LONGEST_INTERVAL = {"DAILY": 366, "WEEKLY": 53, "MONTHLY": 60, "YEARLY": 5}
+_INTERVAL_UNITS = {"DAILY": " days", "WEEKLY": " weeks", "MONTHLY": " months", "YEARLY": " years"}
 #: The shortest pause between two occurrences, in minutes.
 FLOOR_MINUTES = 5
 _DAY = re.compile(r"([+-]?[1-5])?(MO|TU|WE|TH|FR|SA|SU)", re.ASCII)

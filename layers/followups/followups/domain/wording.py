@@ -20,7 +20,10 @@ _DAYS_END = time(23, 59, 59)
 
 def say(rule: Rule, anchor: datetime) -> str:
     """Takes a rule and its anchor; gives it in words: `every other Friday at 09:00 until 1 March 2027`."""
-    said = _cron(rule) if rule.cron else _days(rule) + _times(rule, anchor)
+    days = None if rule.cron else _days(rule)
+    if not rule.cron and days is None:
+        return f"by the rule {rule}"
+    said = _cron(rule) if days is None else days + _times(rule, anchor)
     if rule.count is not None:
         said += f", {rule.count} time{'s' * (rule.count > 1)}"
     if rule.until is not None:
@@ -49,7 +52,8 @@ def _times(rule: Rule, anchor: datetime) -> str:
     return "" if rule.elapsed else f" at {_and(map(_time, rule.times(anchor)))}"
 
 
-def _days(rule: Rule) -> str:
+def _days(rule: Rule) -> str | None:
+    """Gives on which days, or None for a rule that our words do not have."""
     said = None
     if rule.freq == "WEEKLY" and rule.weekdays and not (rule.monthdays or rule.months or rule.positions):
         said = _weekly(rule)
@@ -59,7 +63,7 @@ def _days(rule: Rule) -> str:
         said = _yearly(rule)
     elif not (rule.weekdays or rule.monthdays or rule.months or rule.positions):
         said = _every(rule)
-    return said or f"by the rule {rule}"
+    return said
 
 
 def _every(rule: Rule) -> str:

@@ -36,7 +36,7 @@ def find_zone(name: str) -> ZoneInfo:
     if zones := ABBREVIATIONS.get(name.lower()):
         raise Invalid(
             "unknown_timezone", f"{name[:60]!r} is an abbreviation, and says too little; write {' or '.join(zones)}",
-            field="timezone", suggestions=tuple(zones),
+            field="timezone", suggestions=tuple(zones), readings=tuple(zones),
         )  # fmt: skip
     try:
         return known_zone(name)

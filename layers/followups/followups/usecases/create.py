@@ -13,13 +13,13 @@ from followups.domain.editing import Wish
 from followups.domain.entities import Agent, FollowUp, Named
 from followups.domain.errors import Conflict, Forbidden, Invalid, StoreBusy, WrongState
 from followups.domain.late import RUN_ONCE
-from followups.domain.lineage import Lineage
+from followups.domain.lineage import Lineage, live_parent
 from followups.domain.meaning import When
 from followups.domain.preview import Preview
-from followups.domain.schedule import next_after
+from followups.domain.runs import GOOD
+from followups.domain.schedule import check_stagger
 from followups.domain.status import Status
 from followups.domain.walltime import format_instant
-from followups.domain.zones import known_zone
 from followups.usecases.manage import RACES, Asker, get, no_token
 from followups.usecases.sweep import claim_now
 from followups.usecases.world import BUILTIN, World
@@ -68,20 +68,26 @@ def create(world: World, asker: Asker, request: Request, *, idempotency_key: str
 
 
 def retry(world: World, asker: Asker, follow_up_id: str, *, idempotency_key: str | None) -> Created:
-    """Makes a follow-up like one that failed, due now: what is closed stays closed. Raises WrongState `not_failed`,
-    NotFound, Invalid `unknown_agent`."""
+    """Makes a follow-up like one that ended without its work being done, due now: what is closed stays closed. Without a
+    key it is made once for each that failed. Raises WrongState `not_failed`, NotFound, Invalid `unknown_agent`."""
     no_token(asker)
     old = get(world, asker, follow_up_id)
-    if old.status is not Status.FAILED:
-        raise WrongState("not_failed", f"only a failed follow-up can be tried again; this one is {old.status}")
+    undone = old.status is Status.DONE and old.last_outcome is not None and old.last_outcome not in GOOD
+    if old.status is not Status.FAILED and not undone:
+        detail = f"only one that ended without its work being done can be tried again; this one is {old.status}"
+        raise WrongState("not_failed", detail)
 
     def again(at: datetime) -> Wish:
+        # It goes by the old one's name, unless another does by now.
+        name = world.store.get(Named, ids.name_key(old.owner, old.replace_key)) if old.replace_key else None
         return Wish(
             agent=_known_agent(world, old.agent).name, task=old.task, message=old.message, report_to=old.report_to,
             max_attempts=old.max_attempts, when=When(text="now", due_at=at, local=None, timezone=old.timezone),
+            replace_key=old.replace_key if name and name.follow_up_id == old.id else None,
         )  # fmt: skip
 
-    return _once(world, asker, hashlib.sha256(f"retry {old.id}".encode()).hexdigest()[:32], idempotency_key, again)
+    digest = hashlib.sha256(f"retry {old.id}".encode()).hexdigest()[:32]
+    return _once(world, asker, digest, idempotency_key or f"retry of {old.id}", again)
 
 
 def _once(
@@ -141,21 +147,12 @@ def _wish(world: World, request: Request, at: datetime, *, allow_commands: bool)
     policy = None if request.late is None else policies.read_late(request.late)
     stagger_s = None if request.stagger is None else policies.read_stagger(request.stagger)
     if stagger_s:
-        _check_stagger(found, stagger_s)
+        check_stagger(found, stagger_s)
     return Wish(
         agent=agent.name, task=task, message=request.message, when=found, report_to=request.report_to,
         max_attempts=request.max_attempts or agent.max_attempts, late=None if policy == RUN_ONCE else policy,
         stagger_s=stagger_s, replace_key=request.replace_key,
     )  # fmt: skip
-
-
-def _check_stagger(found: When, stagger_s: int) -> None:
-    if found.rule is None or found.anchor is None:
-        return
-    following = next_after(found.rule, found.anchor, known_zone(found.timezone), found.due_at)
-    if following is not None and (following.at - found.due_at).total_seconds() <= stagger_s:
-        detail = "starts are spread over more time than there is between two of its occurrences"
-        raise Invalid("invalid_stagger", detail, field="stagger")
 
 
 def _no_sooner(found: When, at: datetime) -> When:
@@ -184,8 +181,12 @@ def _take_place(world: World, asker: Asker, new: FollowUp) -> tuple[tuple[Change
     way = editing.make_way(old, new.id, at=new.created_at, write_id=world.chance.new_id()) if old else None
     if old is None or way is None:
         return (naming,), ()
-    if old.root != new.root:
-        no_token(asker)
+    if asker.token is not None and old.id == asker.token.follow_up_id:
+        # Its change stands for the condition that the run is live: so it must be, as it was read.
+        live_parent(old, asker.token)
+    if old.root != new.root and asker.token is not None:
+        detail = f"{new.replace_key!r} is the name of a follow-up that this run's tree did not make"
+        raise Forbidden("not_with_run_token", detail, field="replace_key")
     return (naming, way), (f"it takes the place of {old.id}, which was {old.status}",)
 
 

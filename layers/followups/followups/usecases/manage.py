@@ -10,6 +10,7 @@ from followups.domain.editing import Patch
 from followups.domain.entities import FollowUp, Run
 from followups.domain.errors import Conflict, Forbidden, NotFound, Stale, StoreBusy, WrongState
 from followups.domain.lineage import RunToken
+from followups.domain.schedule import check_stagger
 from followups.usecases.sweep import claim_now
 from followups.usecases.world import World
 
@@ -76,6 +77,8 @@ def edit(world: World, asker: Asker, follow_up_id: str, patch: Patch, *, version
     agent = world.agent(old.agent)
     if patch.message is not None and agent is not None and agent.kind == "checklist":
         checklist.parse(patch.message, allow_commands=allow_commands)
+    if patch.when is not None and old.stagger_s:
+        check_stagger(patch.when, old.stagger_s)
     swap = editing.edit(old, patch, at=world.clock.now(), write_id=world.chance.new_id())
     try:
         world.store.commit(swap)
@@ -116,7 +119,8 @@ def snooze(world: World, asker: Asker, follow_up_id: str, until: str) -> FollowU
 
     def decide(old: FollowUp, *, at: datetime, write_id: str) -> Swap:
         editing.refuse_over(old, "it can be put off when the run has ended")
-        end = when.put_off(until, base=max(at, old.planned_at, old.start_at), at=at, timezone=old.timezone)
+        base = max(at, old.planned_at, old.start_at)
+        end = when.put_off(until, base=base, due=old.due_at, at=at, timezone=old.timezone)
         return editing.snooze(old, end, at=at, write_id=write_id)
 
     return claim_now(world, _change(world, asker, follow_up_id, decide))

@@ -44,24 +44,24 @@ def parse(text: str, *, at: datetime, timezone: str, field: str = "due") -> When
     return found
 
 
-def put_off(text: str, *, base: datetime, at: datetime, timezone: str, field: str = "until") -> datetime:
-    """Takes how long something is put off, counted from `base` (UTC), or until when; gives the instant, which is later.
-
-    Raises Invalid as `parse` does.
-    """
+def put_off(text: str, *, base: datetime, at: datetime, timezone: str, due: datetime | None = None) -> datetime:
+    """Takes how long something is put off, counted from `base` (UTC), or until when, which is later than now and than `due`
+    (default: `base`); gives the instant. Raises Invalid as `parse` does, of the field `until`."""
     reader = Reader(at.replace(microsecond=0), zone_of(timezone))
+    field = "until"
     _refuse_length(text, field)
 
     def taken(way: str) -> bool:
         try:
-            return _until(way, base, reader) is not None
+            return _until(way, base, due or base, reader) is not None
         except Refusal:
             return False
 
     try:
-        until = _until(text, base, reader)
+        until = _until(text, base, due or base, reader)
     except Refusal as refusal:
-        raise refused(text, refusal, field, (*refusal.suggestions, "3d", "1w"), taken) from refusal
+        usual = () if refusal.either else ("3d", "1w")
+        raise refused(text, refusal, field, (*refusal.suggestions, *usual), taken) from refusal
     if until is None:
         raise unknown(text, field, reader.ways(text, taken), taken)
     return until
@@ -116,7 +116,7 @@ def _else(reader: Reader, refusal: Refusal, text: str) -> Iterator[str]:
         yield from reader.ways(text, reader.takes)
 
 
-def _until(text: str, base: datetime, reader: Reader) -> datetime | None:
+def _until(text: str, base: datetime, due: datetime, reader: Reader) -> datetime | None:
     """Gives until when, or None if the text is no time. Raises Refusal."""
     try:
         span = read_span(plain(text))
@@ -132,6 +132,6 @@ def _until(text: str, base: datetime, reader: Reader) -> datetime | None:
         until = found.due_at
     if until - reader.now > HORIZON:
         raise too_far()
-    if until <= base:
-        raise Refusal(f"this is sooner than it is due ({format_instant(base, reader.zone.key)})", "3d", "1w")
+    if until <= max(due, reader.now):
+        raise Refusal(f"this is sooner than it is due ({format_instant(due, reader.zone.key)})", "3d", "1w")
     return until

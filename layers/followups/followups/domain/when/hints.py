@@ -55,5 +55,6 @@ def hint(words: str) -> Refusal | None:
     for pattern, why, ways in _HINTS:
         if (found := pattern.fullmatch(words)) and all(map(is_time_word, (found["tail"] or "").split())):
             code = "interval_too_short" if why == _RARE else "invalid_due"
-            return Refusal(why, *(found.expand(way) + (found["tail"] or "") for way in ways), code=code)
+            return Refusal(why, *(found.expand(way) + (found["tail"] or "") for way in ways), code=code,
+                           either=why.startswith("this could be"))  # fmt: skip
     return None

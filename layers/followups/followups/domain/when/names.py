@@ -113,4 +113,6 @@ def _two_readings(first: int, second: int, year: int) -> Refusal:
         for day, month in ((first, second), (second, first))
         if 1 <= month <= 12 and 1 <= day <= monthrange(max(1, year), month)[1]
     )
-    return Refusal("day and month stand in another order from country to country", *(ways or ["2026-12-01"]))
+    return Refusal(
+        "day and month stand in another order from country to country", *(ways or ["2026-12-01"]), either=bool(ways)
+    )

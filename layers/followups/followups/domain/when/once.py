@@ -63,7 +63,7 @@ def _span(words: str, now: datetime, zone: ZoneInfo) -> Once | None:
     if span is None:
         return None
     if said.startswith("a") and not said.endswith("from now"):
-        raise Refusal("this could be once, or how often it comes", f"in {words}", f"every {said.split()[1]}")
+        raise Refusal("this could be once, or how often it comes", f"in {words}", f"every {said.split()[1]}", either=True)
     if moment is not None:
         if span.elapsed or not span.by_the_calendar:
             raise Refusal(
@@ -119,7 +119,8 @@ def _weekday(words: str, start: date, moment: time | None) -> date | None:
     if soon == next_weeks:
         return soon
     at = f"{moment or MORNING:%H:%M}"
-    raise Refusal(f"this could be {DAY_NAMES[weekday]} of this week or of the next", f"{soon} {at}", f"{next_weeks} {at}")
+    why = f"this could be {DAY_NAMES[weekday]} of this week or of the next"
+    raise Refusal(why, f"{soon} {at}", f"{next_weeks} {at}", either=True)
 
 
 def _at_wall(local: datetime, zone: ZoneInfo) -> Once:

@@ -88,7 +88,8 @@ class Reader:
 
     def _dated(self, refusal: Refusal) -> Refusal:
         today = wall(self.now, self.zone).date()
-        return Refusal(str(refusal), *(dated(way, today) for way in refusal.suggestions), code=refusal.code)
+        return Refusal(str(refusal), *(dated(way, today) for way in refusal.suggestions), code=refusal.code,
+                       either=refusal.either)  # fmt: skip
 
 
 def too_far() -> Refusal:
@@ -102,7 +103,7 @@ def _zone_said(words: str) -> tuple[str, ZoneInfo | Refusal | None]:
         return words, None
     if said := ABBREVIATIONS.get(last):
         why = f"{last.upper()} is an abbreviation, and says too little"
-        return front, Refusal(why, *(f"{front} {name}" for name in said))
+        return front, Refusal(why, *(f"{front} {name}" for name in said), either=True)
     if ("/" in last and _ZONE.fullmatch(last)) or last in ("utc", "gmt"):
         near = (f"{front} {name}" for name in near_zones(last))
         none = Refusal(f"{last[:60]} is no time zone", *near, code="unknown_timezone")

@@ -27,15 +27,19 @@ _OFFERED, _READABLE = 3, 120
 class Refusal(ValueError):
     """A text that was read, and is refused. `suggestions` are texts that would be taken instead."""
 
-    def __init__(self, why: str, *suggestions: str, code: str = "invalid_due") -> None:
+    def __init__(self, why: str, *suggestions: str, code: str = "invalid_due", either: bool = False) -> None:
         super().__init__(why)
         self.code = code
         self.suggestions = suggestions
+        #: Whether the suggestions are what it may mean: one of them was meant.
+        self.either = either
 
 
 def refused(text: str, refusal: Refusal, field: str, ways: Iterable[str], taken: Callable[[str], bool]) -> Invalid:
     """Gives the error that tells of a refusal, with the first three ways that would be taken."""
-    return _invalid(refusal.code, f"{quoted(text)}: {refusal}", field, offer(ways, taken))
+    offered = offer(ways, taken)
+    readings = tuple(way for way in offered if way in refusal.suggestions) if refusal.either else ()
+    return _invalid(refusal.code, f"{quoted(text)}: {refusal}", field, readings or offered, readings)
 
 
 def unknown(text: str, field: str, ways: Iterable[str], taken: Callable[[str], bool]) -> Invalid:
@@ -43,9 +47,9 @@ def unknown(text: str, field: str, ways: Iterable[str], taken: Callable[[str], b
     return _invalid("invalid_due", f"{quoted(text)} is not a time I know", field, offer(ways, taken))
 
 
-def _invalid(code: str, said: str, field: str, offered: tuple[str, ...]) -> Invalid:
+def _invalid(code: str, said: str, field: str, offered: tuple[str, ...], readings: tuple[str, ...] = ()) -> Invalid:
     detail = f"{said}; write {either(offered)}" if offered else said
-    return Invalid(code, detail, field=field, suggestions=offered)
+    return Invalid(code, detail, field=field, suggestions=offered, readings=readings)
 
 
 def offer(ways: Iterable[str], taken: Callable[[str], bool]) -> tuple[str, ...]:

@@ -114,7 +114,7 @@ def _by_unit(words: str) -> _Found | None:
         freq, interval, on = _UNITS[found[2].removesuffix("s")], _count(found[1]), found[3]
     elif found := _COMPACT.fullmatch(words):
         if found[2] == "m" and found[1] == "1":
-            raise Refusal("1m could be a minute or a month", "every month", "every 5 minutes")
+            raise Refusal("1m could be a minute or a month", "every month", "every 5 minutes", either=True)
         freq, interval, on = _UNITS[_COMPACT_UNITS[found[2]]], int(found[1]), found[3]
     else:
         return None
@@ -138,7 +138,7 @@ def _by_weekday(words: str) -> _Found | None:
         return None
     if other and days.startswith("weekday"):
         raise Refusal("this could be every second working day, or those of every second week", "mon, wed, fri at 9",
-                      "every 2 weeks on weekdays")  # fmt: skip
+                      "every 2 weeks on weekdays", either=True)  # fmt: skip
     return {"freq": "WEEKLY", "interval": 2 if other else 1, "weekdays": weekdays(days)}, ()
 
 

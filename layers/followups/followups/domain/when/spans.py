@@ -89,7 +89,7 @@ def _compact(words: str) -> _Parts | None:
         return None
     parts = [(int(count), unit) for count, unit in _COMPACT_PART.findall(found[1])]
     if parts == [(1, "m")]:
-        raise Refusal("it could be a minute or a month", "in 1 minute", "1mo")
+        raise Refusal("it could be a minute or a month", "in 1 minute", "1mo", either=True)
     if _MONTHS_MEANT.search(found[1]):
         raise Refusal("m could be minutes or months", re.sub(r"m(?!o)", "mo", found[1]).strip())
     return parts
