@@ -215,6 +215,7 @@ def of_editing(caller: Caller) -> None:
         caller.call("PATCH", path, change, if_match='"1"')
     caller.call("PATCH", path, {"task": "New"})
     caller.call("PATCH", path, {"task": "New"}, if_match='"9"')
+    caller.call("PATCH", caller.at(Status.SCHEDULED, stagger_s=3_600), {"due": "every 5 minutes"}, if_match='"1"')
 
 
 def of_times(caller: Caller) -> None:

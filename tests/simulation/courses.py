@@ -103,6 +103,12 @@ class Courses:
             self._that(new.start_at == new.snoozed_to, "a snooze is when it starts", who, new.start_at, new.snoozed_to)
         elif verb == "run now" and "start_at" in changed:
             self._that(changed == ["start_at"], "run now moves nothing else", who, changed)
+        elif verb == "pause" and course.by_hand and str(new.status) == "paused":
+            # What was asked for by hand is not any more: it starts at its own time again, or when its next try may.
+            right = max(old.start_at, course.put_off or old.due_at + course.share)
+            self._that(new.start_at == right, "a pause takes run now back", who, new.start_at, right)
+            self._that(set(changed) <= {"start_at"}, "a pause moves nothing else", who, changed)
+            course.by_hand = False
         elif changed:
             self._read_anew(old, new, changed, who)
 

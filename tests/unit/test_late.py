@@ -163,6 +163,13 @@ def test_what_was_put_off_or_waits_for_another_try_keeps_its_start() -> None:
         assert (moved.due_at, moved.start_at, moved.wake_at) == (due + HOUR, old.start_at, old.wake_at)
 
 
+def test_a_run_that_was_asked_for_by_hand_is_not_moved() -> None:
+    due = datetime(2026, 12, 1, 7, tzinfo=UTC)
+    fields = {"timezone": "Europe/Berlin", "due_at": due, "due_wall": "2026-12-01T09:00:00", "tzdata": "2020a"}
+    moved = changed(claims.read_anew(follow_up(**fields, extra=True, start_at=due, wake_at=due), at=due, write_id="w2"))
+    assert (moved.due_at, moved.start_at) == (due + HOUR, due)
+
+
 def test_what_counts_hours_and_what_was_given_with_an_offset_is_not_read_anew() -> None:
     assert claims.read_anew(follow_up(tzdata=None), at=START, write_id="w2") is None
 

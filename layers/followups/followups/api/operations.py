@@ -108,7 +108,8 @@ OPERATIONS: dict[str, Operation] = {
         answers={200: answers.ToldFollowUp},
         refusals=_all(
             KNOWN, BODY, DUE, PERSON, RECIPIENT, THERE,
-            {409: ("in_progress", "already_finished"), 412: ("stale",), 428: ("precondition_required",)},
+            {409: ("in_progress", "already_finished"), 412: ("stale",), 422: ("invalid_stagger",),
+             428: ("precondition_required",)},
         ),
         body=EditFollowUp,
         example={"due": "2040-12-01T09:00", "timezone": "Europe/Berlin"},

@@ -44,7 +44,7 @@ def read_anew(old: FollowUp, *, at: datetime, write_id: str) -> Swap | None:
         return None
     due = to_utc(datetime.fromisoformat(old.due_wall), known_zone(old.timezone))
     fields: dict[str, Any] = {"tzdata": TZDATA, "due_at": due}
-    if old.start_at == old.planned_at:
+    if old.start_at == old.planned_at and not old.extra:
         fields["start_at"] = old.start_at if old.snoozed_to else due + old.stagger
     start_at = fields.get("start_at", old.start_at)
     wake_at = old.wake_at if start_at == old.start_at else start_at
