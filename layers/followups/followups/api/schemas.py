@@ -115,7 +115,7 @@ Email = Annotated[
 ]  # fmt: skip
 Attempts = Annotated[int, Field(ge=1, le=10), _WHOLE]
 Reason = Annotated[str, Field(max_length=200, json_schema_extra=_LINE), AfterValidator(_line)]
-Short = Annotated[str, Field(max_length=40, json_schema_extra={"pattern": _TYPED}), AfterValidator(_line)]
+Short = Annotated[str, Field(max_length=40, json_schema_extra=_LINE), AfterValidator(_line)]
 Late = Short
 ReplaceKey = Annotated[str, Field(json_schema_extra={"pattern": f"^{_NAME}$"}), AfterValidator(_name)]
 Moment = Annotated[datetime, Field(json_schema_extra={"format": "date-time"}), BeforeValidator(_moment)]
@@ -139,10 +139,9 @@ def _must_have(*names: str) -> Callable[[dict[str, Any]], None]:
 def _create_schema(schema: dict[str, Any]) -> None:
     _must_have("agent")(schema)
     null, said = {"type": "null"}, {"type": "string"}
-    schema["oneOf"] = [
-        {"required": ["task", "due"], "properties": {"task": said, "due": said, "text": null}},
-        {"required": ["text"], "properties": {"task": null, "due": null, "text": said}},
-    ]
+    schema["if"] = {"properties": {"text": said}, "required": ["text"]}
+    schema["then"] = {"properties": {"task": null, "due": null}}
+    schema["else"] = {"properties": {"task": said, "due": said}, "required": ["task", "due"]}
 
 
 class _Closed(BaseModel):
