@@ -44,6 +44,10 @@ def before_call(context, case, kwargs):
         del case.headers[_TOKEN]
         if turn % 5 == 0:
             case.headers[_TOKEN] = os.environ["FOLLOWUPS_TEST_TOKEN"]
+    body = case.body
+    if isinstance(body, dict) and isinstance(body.get("text"), str) and not _is_wrong(case, ParameterLocation.BODY):
+        # The dictionary of times fills `due` also where a `text` says it.
+        body.pop("due", None)
     if case.operation.path.startswith("/v1/runs/") and turn % 2 and not _is_wrong(case, ParameterLocation.PATH):
         values["id"] = os.environ["FOLLOWUPS_TEST_RUN"]
     if case.operation.method.upper() in ("PUT", "DELETE"):
