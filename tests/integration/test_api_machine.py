@@ -231,4 +231,4 @@ class ApiMachine(RuleBasedStateMachine):
 
 @pytest.mark.hypothesis
 def test_whatever_is_asked_and_happens_the_answers_are_the_models() -> None:
-    run_state_machine_as_test(ApiMachine, settings=search(9, share=0.3, stateful_step_count=40))
+    run_state_machine_as_test(ApiMachine, settings=search(6, share=0.3, stateful_step_count=40))

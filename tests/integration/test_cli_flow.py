@@ -38,7 +38,7 @@ def test_a_followup_is_created_listed_run_and_reported(laptop: Laptop) -> None:
 @pytest.mark.parametrize(
     ("task", "when", "days"),
     [
-        ("Check backup health", "weekly", 8),
+        pytest.param("Check backup health", "weekly", 8, marks=pytest.mark.slow),
         pytest.param("Follow up on memory rolloff", "7d", 8, marks=pytest.mark.slow),
         pytest.param("Verify Telegram bridge", "3d", 4, marks=pytest.mark.slow),
     ],
@@ -58,6 +58,7 @@ def test_the_three_uses_of_the_first_version(laptop: Laptop, task: str, when: st
         assert step == timedelta(days=7)
 
 
+@pytest.mark.slow
 def test_a_message_is_optional_and_the_options_name_the_same_things(laptop: Laptop) -> None:
     laptop.add_agent("@a", "true")
     with_message = laptop.json("create", "@a", "Task", "Is / above 80 %?", "weekly")
@@ -68,6 +69,7 @@ def test_a_message_is_optional_and_the_options_name_the_same_things(laptop: Lapt
     assert "quotes" in usage.stderr
 
 
+@pytest.mark.slow
 def test_what_the_agent_is_told(laptop: Laptop, tmp_path: Path) -> None:
     told = tmp_path / "told.json"
     script = f'cat > {told}; echo $FOLLOWUPS_RUN_ID; test -n "$FOLLOWUPS_RUN_TOKEN"'
@@ -81,6 +83,7 @@ def test_what_the_agent_is_told(laptop: Laptop, tmp_path: Path) -> None:
     assert request["lateness"] > 200
 
 
+@pytest.mark.slow
 def test_an_agent_that_creates_and_fires_makes_no_cascade(laptop: Laptop) -> None:
     followups = f"{sys.executable} -m followups"
     script = (
@@ -141,7 +144,7 @@ def test_ten_at_once_over_fifty_due_run_each_once_and_never_over_the_cap(laptop:
     assert len(laptop.mails()) == 50
 
 
-@pytest.mark.parametrize("count", [6, pytest.param(40, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [pytest.param(12, marks=pytest.mark.slow), pytest.param(40, marks=pytest.mark.slow)])
 def test_many_at_once_with_nothing_due_start_nothing(laptop: Laptop, count: int) -> None:
     laptop.add_agent("@a", "true")
     laptop.call("create", "@a", "Later", "7d")
@@ -150,6 +153,7 @@ def test_many_at_once_with_nothing_due_start_nothing(laptop: Laptop, count: int)
     assert laptop.client.pages("open")[0]["status"] == "scheduled"
 
 
+@pytest.mark.slow
 def test_dev_runs_what_is_due_and_ends_cleanly(laptop: Laptop) -> None:
     laptop.add_agent("@a", "echo", "hello")
     laptop.call("create", "@a", "Say hello", "in 1 second")

@@ -252,7 +252,7 @@ STORES: dict[str, tuple[str, int, int, float]] = {
     "ministack": ("new_ministack", 2, 20, 0.03),
 }
 #: What another one of them covers as well, and takes longest, waits for `make races`.
-SLOW = frozenset({"moto", "simulation", "simulated DynamoDB"})
+SLOW = frozenset({"moto", "ministack", "simulation", "simulated DynamoDB"})
 
 
 @pytest.mark.hypothesis

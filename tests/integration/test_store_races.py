@@ -36,6 +36,7 @@ def test_one_of_many_claims_a_follow_up(server_bed: Bed, rounds: int) -> None:
         assert store.get(FollowUp, line[number].key) == claim_of[number][of_round.index(True)].new
 
 
+@pytest.mark.slow
 def test_one_of_four_processes_gets_each_follow_up(sqlite_bed: SQLiteBed, tmp_path: Path) -> None:
     line = [follow_up() for _ in range(200)]
     fill(sqlite_bed, line)
@@ -47,6 +48,7 @@ def test_one_of_four_processes_gets_each_follow_up(sqlite_bed: SQLiteBed, tmp_pa
         assert stored == replace(old, version=2, write_id=f"{old.id}-{of_round.index(True)}")
 
 
+@pytest.mark.slow
 def test_never_more_agents_than_slots(server_bed: Bed) -> None:
     """32 runners start 32 follow-ups of one agent that may run five times at once; what is finished makes room."""
     store, of = server_bed.open(), agent(max_concurrency=5)
@@ -75,6 +77,7 @@ def test_never_more_agents_than_slots(server_bed: Bed) -> None:
             store.commit(*runs.free_slots(line[racer]))
 
 
+@pytest.mark.slow
 def test_a_start_and_a_cancel_never_both_win(server_bed: Bed) -> None:
     line = [follow_up(status=Status.CLAIMED, fence=1, start_at=later()) for _ in range(25)]
     fill(server_bed, line)
@@ -108,6 +111,7 @@ def test_a_counter_is_never_overspent(server_bed: Bed) -> None:
     assert len(made) == 20
 
 
+@pytest.mark.slow
 def test_one_id_for_one_idempotency_key(server_bed: Bed) -> None:
     store = server_bed.open()
     names = [fresh() for _ in range(10)]

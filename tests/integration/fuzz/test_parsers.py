@@ -46,7 +46,7 @@ TIMES = st.sampled_from(
 CODES = {"due_required", "invalid_due", "due_in_past", "due_out_of_range", "invalid_recurrence", "interval_too_short"}
 
 
-@search(40, share=4)
+@search(20, share=4)
 @given(
     TIMES | nearly(TIMES) | any_text,
     st.sampled_from(ZONES),
