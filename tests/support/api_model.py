@@ -147,7 +147,8 @@ class Model:
             return 200, None
         it.paused_until = until
         if it.extra:
-            it.extra, it.start_at = False, max(it.start_at, it.planned_at)
+            it.not_by_hand(self.now())
+            it.start_at = max(it.start_at, it.planned_at)
         it.change(status="paused", reason=reason or was, blocked=None)
         return 200, None
 
@@ -155,7 +156,7 @@ class Model:
         if refusal := it.finished() or it.in_progress():
             return refusal
         it.snoozed_to = it.start_at = max(self.now(), it.planned_at, it.start_at) + time
-        it.extra = False
+        it.not_by_hand(self.now())
         it.change(status="paused" if it.status == "paused" else "scheduled", blocked=None)
         self.claim_at_birth(it)
         return 200, None
@@ -233,6 +234,12 @@ class Expected:
     def is_between(self, began: datetime) -> bool:
         """Says whether a run that began then is one by hand beside the times of its rule."""
         return self.extra and self.view["rule"] is not None and self.due_at > began
+
+    def not_by_hand(self, now: datetime) -> None:
+        """What was asked for by hand is not any more, and its tries are forgotten with it."""
+        if self.is_between(now):
+            self.view["attempt"] = 0
+        self.extra = False
 
     def born(self, body: dict[str, Any], attempts: int, now: datetime) -> None:
         self.closed_at, self.extra, self.root, self.snoozed_to = None, False, "", None

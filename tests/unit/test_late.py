@@ -212,3 +212,16 @@ def test_a_pause_that_has_an_end_is_looked_at_then() -> None:
     assert far.wake_at == START + 400 * DAY
     still = changed(editing.pause_over(far, at=START + 400 * DAY, write_id="w3"))
     assert (still.status, still.wake_at) == (Status.PAUSED, START + 500 * DAY)
+
+
+@pytest.mark.parametrize("change", ["pause", "snooze"])
+@pytest.mark.parametrize(("due", "left"), [(later(days=1), 0), (START, 1)])
+def test_the_tries_of_a_run_by_hand_are_not_those_of_what_comes_next(change: str, due: datetime, left: int) -> None:
+    # It failed once and waits for its next try; at or after its own time, that try is the occurrence's.
+    again = later(minutes=4)
+    old = follow_up(**DAILY | {"due_at": due}, extra=True, attempt=1, start_at=again, wake_at=again)
+    if change == "pause":
+        it = changed(editing.pause(old, None, at=later(minutes=1), write_id="w2"))
+    else:
+        it = changed(editing.snooze(old, later(days=2), at=later(minutes=1), write_id="w2"))
+    assert (it.extra, it.attempt) == (False, left)

@@ -113,7 +113,7 @@ def pause(old: FollowUp, reason: str | None, until: datetime | None = None, *, a
         fields["reason"] = reason or old.reason
     if old.extra:
         # A run that was asked for by hand is not asked for any more.
-        fields |= {"extra": False, "start_at": max(old.start_at, old.planned_at)}
+        fields |= _not_by_hand(old, at) | {"start_at": max(old.start_at, old.planned_at)}
     return advance(old, Status.PAUSED, at=at, write_id=write_id, wake_at=until, **fields)
 
 
@@ -142,7 +142,7 @@ def snooze(old: FollowUp, until: datetime, *, at: datetime, write_id: str) -> Sw
     Raises WrongState `in_progress` or `already_finished`.
     """
     refuse_over(old, "it can be put off when the run has ended")
-    fields = UNCLAIMED | UNBLOCKED | {"extra": False, "snoozed_to": until, "start_at": until}
+    fields = UNCLAIMED | UNBLOCKED | _not_by_hand(old, at) | {"snoozed_to": until, "start_at": until}
     if old.status is Status.PAUSED:
         return advance(old, Status.PAUSED, at=at, write_id=write_id, wake_at=old.wake_at, **fields)
     return advance(old, Status.SCHEDULED, at=at, write_id=write_id, wake_at=until, **fields)
@@ -161,6 +161,12 @@ def run_now(old: FollowUp, *, at: datetime, write_id: str) -> Swap | None:
         return None
     fields = UNCLAIMED | UNBLOCKED | {"extra": True, "start_at": min(old.start_at, at)}
     return advance(old, Status.SCHEDULED, at=at, write_id=write_id, wake_at=at, **fields)
+
+
+def _not_by_hand(old: FollowUp, at: datetime) -> dict[str, Any]:
+    """Gives what is left of a run that was asked for by hand: its tries are not those of the occurrence that comes next."""
+    between = old.extra and old.rule is not None and old.due_at > at
+    return {"extra": False, "attempt": 0 if between else old.attempt}
 
 
 def _times(when: When, stagger_s: int) -> dict[str, Any]:
