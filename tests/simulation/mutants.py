@@ -102,7 +102,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _m(
         "next occurrence from now instead of nominal", _RUNS,
-        ("next_after(rule, anchor, zone, old.folded_to or old.due_at)", "next_after(rule, anchor, zone, at)"),
+        ("next_after(*rule_of(old), old.folded_to or old.due_at)", "next_after(*rule_of(old), at)"),
     ),
     _m(
         "roll-forward outside the finish", _RUNS,
@@ -187,23 +187,27 @@ MUTANTS: tuple[Mutant, ...] = (
         ('"snoozed_to": until, "start_at": until}', '"snoozed_to": until, "start_at": until, "due_at": until}'),
     ),
     _m("a snooze is forgotten by the start", _EDITING, ('"snoozed_to": until, "start_at": until}', '"snoozed_to": until}')),
-    _m("a pause that never ends", _SWEEP, ("        _look_at_paused(world, item, at, facts)", "        return")),
+    _m(
+        "a pause that never ends", _SWEEP,
+        ("            world.store.commit(editing.pause_over(item, at=at, write_id=world.chance.new_id()))", "            return"),
+    ),
     _m(
         "a pause ends by the look-ahead", _SWEEP,
-        ("    if item.wake_at is None or item.wake_at > at:\n        return\n    world", "    world"),
+        ("    elif item.wake_at is not None and item.wake_at <= at:\n",
+         "    elif item.wake_at is not None and (item.wake_at <= at or item.status is Status.PAUSED):\n"),
         ("editing.pause_over(item,", "editing.resume(item,"),
     ),
     _m("COUNT ignored", _SCHEDULE, ("if last is not None and found.at > last:", "if False:")),
     _m("UNTIL ignored", _SCHEDULE, ("if rule.until is not None and local > rule.until:", "if False:")),
     _m(
         "a recurrence closes before its last time", _RUNS,
-        ("    if found is None:", "    if found is None or next_after(rule, anchor, zone, found.at) is None:"),
+        ("    if found is None:", "    if found is None or next_after(*rule_of(old), found.at) is None:"),
     ),
     _m(
         "a recurrence goes on after its end", _RUNS,
         ("    if found is None:\n        return None", "    found = found or Occurrence(at + timedelta(days=1), None)"),
     ),
-    _m("the stagger of the first time only", _RUNS, ('"start_at": found.at + old.stagger', '"start_at": found.at')),
+    _m("the stagger of the first time only", _RUNS, ("found.local, old.stagger)", "found.local, timedelta(0))")),
     _m("a run by hand uses up an occurrence", _RUNS, ("return old.rule is not None and old.extra and", "return False and")),
     _m("zones' data not read anew", _CLAIMS, ("if old.due_wall is None or old.tzdata == TZDATA:", "if old is not None:")),
 )  # fmt: skip

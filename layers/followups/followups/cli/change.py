@@ -4,8 +4,9 @@ from typing import Any
 
 import click
 
-from followups.cli.create import LATE_HELP, describe, understood
+from followups.cli.create import LATE_HELP, describe
 from followups.cli.shell import SHORT, Session, facts, find_follow_up, local_time, status, until, with_session
+from followups.cli.timing import due, pause_end, understood
 
 
 @click.command("edit")
@@ -31,7 +32,7 @@ def edit_(session: Session, name: str, **fields: Any) -> None:
 
 
 def _changed(it: dict[str, Any], patch: dict[str, Any]) -> str:
-    said = f"Changed {it['id'][:SHORT]}: {it['agent']} {it['task']}, due {_due(it)}"
+    said = f"Changed {it['id'][:SHORT]}: {it['agent']} {it['task']}, due {due(it)}"
     more = [("repeats", it["repeats"]), *understood(it)] if "due" in patch else []
     more += [("when late", it["late"].replace("_", " "))] if "late" in patch else []
     more = [pair for pair in more if pair[1] is not None]
@@ -67,7 +68,7 @@ def pause_(session: Session, name: str | None, everything: bool, end: str | None
         return
     body = {field: value for field, value in (("reason", reason), ("until", end)) if value}
     it = session.client.of(find_follow_up(session, name or ""), "/pause", "POST", body).body
-    session.show(it, lambda: f"Paused {it['id'][:SHORT]}{_until(it)}: {it['agent']} {it['task']}")
+    session.show(it, lambda: f"Paused {it['id'][:SHORT]}{pause_end(it)}: {it['agent']} {it['task']}")
 
 
 @click.command("resume")
@@ -82,7 +83,7 @@ def resume_(session: Session, name: str | None, everything: bool) -> None:
         session.show(it, lambda: "Resumed: what is due starts with the next tick.")
         return
     it = session.client.of(find_follow_up(session, name or ""), "/resume", "POST").body
-    session.show(it, lambda: f"Resumed {it['id'][:SHORT]}: {it['agent']} {it['task']}, due {_due(it)}")
+    session.show(it, lambda: f"Resumed {it['id'][:SHORT]}: {it['agent']} {it['task']}, due {due(it)}")
 
 
 @click.command("snooze")
@@ -135,12 +136,3 @@ def _say_when_it_starts(session: Session) -> None:
 def _one_or_all(name: str | None, everything: bool) -> None:
     if (name is None) != everything:
         raise click.UsageError("name one ID, or say --all")
-
-
-def _until(it: dict[str, Any]) -> str:
-    return f" until {local_time(it['paused_until'], it['timezone'])} {it['timezone']}" if it["paused_until"] else ""
-
-
-def _due(it: dict[str, Any]) -> str:
-    planned = it["snoozed_to"] or it["due_at"]
-    return f"{local_time(planned, it['timezone'])} {it['timezone']} ({until(planned)})"

@@ -6,7 +6,8 @@ from typing import Any
 import click
 
 from followups.cli.client import Reply
-from followups.cli.shell import SHORT, Session, facts, is_terminal, local_time, status, until, with_session
+from followups.cli.shell import SHORT, Session, facts, is_terminal, status, until, with_session
+from followups.cli.timing import policies, understood
 
 _AGENT = re.compile(r"@?[A-Za-z0-9_.-]+", re.ASCII)
 LATE_HELP = "When it cannot start at its time: run_once (the default), skip, or run_within 6h."
@@ -58,19 +59,12 @@ def describe(reply: Reply) -> str:
         ("due", f"{made['due_local']} ({until(made['due_at'])})"),
         ("repeats", made["repeats"]),
         *understood(made),
-        ("staggered", f"{made['stagger_s']} s after its times" if made["stagger_s"] else None),
-        ("when late", made["late"].replace("_", " ") if made["late"] != "run_once" else None),
+        *policies(made),
         ("message", made["message"].replace("\n", " / ") or None),
         ("report to", made["report_to"]),
         ("made by", made["parent"]),
     ]
     return head + "\n" + facts(pairs)
-
-
-def understood(told: dict[str, Any]) -> list[tuple[str, str | None]]:
-    """Gives the facts that tell what a time means: when it comes after the first time, and what is to be known of it."""
-    times = [local_time(it["utc"], told["timezone"]) for it in told["next"][1:]]
-    return [("then", ", ".join(times) or None), *(("note", note) for note in told["warnings"])]
 
 
 def _assign(words: tuple[str, ...], named: dict[str, str | None]) -> dict[str, str]:

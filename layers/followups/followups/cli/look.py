@@ -20,6 +20,7 @@ from followups.cli.shell import (
     until,
     with_session,
 )
+from followups.cli.timing import pause_end, planned, policies
 from followups.domain.status import Status
 
 #: From this width on there is room to say how far off a time is.
@@ -71,9 +72,8 @@ def _when(it: dict[str, Any], wide: bool) -> str:
         return f"running since {local_time(it['run']['started_at'], it['timezone'])[-5:]}"
     if it["blocked"]:
         return cut(f"waits: {it['blocked']['reason']}", 44 if wide else 22)
-    planned = it["snoozed_to"] or it["due_at"]
-    due = local_time(planned, it["timezone"])
-    return f"{due} ({until(planned)})" if wide else due
+    start = local_time(planned(it), it["timezone"])
+    return f"{start} ({until(planned(it))})" if wide else start
 
 
 @click.command("show")
@@ -92,15 +92,14 @@ def _show(it: dict[str, Any], told: dict[str, Any]) -> str:
     blocked, live = it["blocked"], it["run"]
     pairs = [
         ("id", it["id"]),
-        ("status", status(it["status"]) + _until(it) + (f" - {it['reason']}" if it["reason"] else "")),
+        ("status", status(it["status"]) + pause_end(it) + (f" - {it['reason']}" if it["reason"] else "")),
         ("agent", it["agent"]),
         ("message", it["message"].replace("\n", "\n" + " " * 14) or None),
         ("due", None if it["closed_at"] else f"{it['due_local']} ({until(it['due_at'])}), typed {it['due']!r}"),
         ("repeats", it["repeats"]),
         ("put off to", local_time(it["snoozed_to"], zone) if it["snoozed_to"] else None),
         ("next try", local_time(it["starts_at"], zone) if it["starts_at"] not in _planned(it) else None),
-        ("staggered", f"{it['stagger_s']} s after its times" if it["stagger_s"] else None),
-        ("when late", it["late"].replace("_", " ") if it["late"] != "run_once" else None),
+        *policies(it),
         ("attempt", f"{it['attempt']} of {it['max_attempts']}" if it["attempt"] else None),
         ("waits", f"{blocked['reason']}, since {local_time(blocked['since'], zone)}" if blocked else None),
         ("running", f"{short_run(live['id'])} since {local_time(live['started_at'], zone)}" if live else None),
@@ -115,10 +114,6 @@ def _show(it: dict[str, Any], told: dict[str, Any]) -> str:
     text = f"{click.style(it['task'], bold=True)}\n{facts(pairs)}"
     drawn = history(told, it)
     return f"{text}\n\n{drawn}" if drawn else text
-
-
-def _until(it: dict[str, Any]) -> str:
-    return f" until {local_time(it['paused_until'], it['timezone'])}" if it["paused_until"] else ""
 
 
 def _planned(it: dict[str, Any]) -> tuple[str | None, ...]:

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from followups.cli.shell import Session, facts, local_time, until, with_session
+from followups.cli.timing import notes
 
 
 @click.command("preview")
@@ -31,5 +32,5 @@ def _describe(told: dict[str, Any], *, from_now: bool) -> str:
     for number, it in enumerate(told["next"]):
         off = f", {until(it['utc'])}" if from_now else ""
         pairs.append(("next" if number == 0 else "", f"{local_time(it['utc'], told['timezone'])}  ({it['utc']}{off})"))
-    pairs += [("note", note) for note in told["warnings"]]
+    pairs += notes(told)
     return f"{click.style(sentence, bold=True)}\n{facts(pairs)}"

@@ -10,9 +10,8 @@ from followups.domain.errors import WrongState
 from followups.domain.ids import share_of
 from followups.domain.lineage import Lineage
 from followups.domain.meaning import When
-from followups.domain.moves import UNBLOCKED, UNCLAIMED, advance, wake
+from followups.domain.moves import UNBLOCKED, UNCLAIMED, advance, due_fields, wake
 from followups.domain.status import CLOSED, LIVE, Status
-from followups.domain.zones import TZDATA
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,7 +46,7 @@ def create(
     wish: Wish, *, owner: str, follow_up_id: str, request_hash: str, lineage: Lineage | None, at: datetime, write_id: str
 ) -> FollowUp:
     """Gives the new follow-up. `lineage` tells the run that asks for it; None for a person."""
-    times = _times(wish.when, share_of(follow_up_id, wish.stagger_s or 0))
+    times = _times(wish.when, timedelta(seconds=share_of(follow_up_id, wish.stagger_s or 0)))
     return FollowUp(
         owner=owner, id=follow_up_id, agent=wish.agent, task=wish.task, message=wish.message, report_to=wish.report_to,
         max_attempts=wish.max_attempts, late=wish.late, stagger_s=wish.stagger_s, replace_key=wish.replace_key,
@@ -67,8 +66,8 @@ def edit(old: FollowUp, patch: Patch, *, at: datetime, write_id: str) -> Swap:
     fields: dict[str, Any] = {name: value for name in names if (value := getattr(patch, name)) is not None}
     if patch.when is None:
         return advance(old, old.status, at=at, write_id=write_id, wake_at=old.wake_at, **fields)
-    fields |= UNCLAIMED | UNBLOCKED | {"attempt": 0, "extra": False, "snoozed_to": None}
-    fields |= _times(patch.when, old.stagger.seconds)
+    fields |= UNCLAIMED | UNBLOCKED | {"attempt": 0, "extra": False}
+    fields |= _times(patch.when, old.stagger)
     if old.status is Status.PAUSED:
         return advance(old, Status.PAUSED, at=at, write_id=write_id, wake_at=old.wake_at, **fields)
     return advance(old, Status.SCHEDULED, at=at, write_id=write_id, wake_at=fields["start_at"], **fields)
@@ -169,17 +168,13 @@ def _not_by_hand(old: FollowUp, at: datetime) -> dict[str, Any]:
     return {"extra": False, "attempt": 0 if between else old.attempt}
 
 
-def _times(when: When, stagger_s: int) -> dict[str, Any]:
+def _times(when: When, stagger: timedelta) -> dict[str, Any]:
     """Gives a follow-up's fields that tell when."""
-    return {
+    return due_fields(when.due_at, when.local, stagger) | {
         "when": when.text,
         "rule": str(when.rule) if when.rule else None,
         "anchor": when.anchor.isoformat() if when.anchor else None,
         "timezone": when.timezone,
-        "due_at": when.due_at,
-        "due_wall": when.local.isoformat() if when.local else None,
-        "tzdata": TZDATA if when.local else None,
-        "start_at": when.due_at + timedelta(seconds=stagger_s),
     }
 
 

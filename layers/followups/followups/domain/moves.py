@@ -16,6 +16,7 @@ from followups.domain.status import (
     ReportStatus,
     Status,
 )
+from followups.domain.zones import TZDATA
 
 #: A look is never further off than this: a due time in the wrong unit must not bury an item (rule W4).
 FURTHEST_LOOK = timedelta(days=400)
@@ -75,6 +76,18 @@ def advance_report(
         **fields,
     )
     return Swap(old, new)
+
+
+def due_fields(at: datetime, local: datetime | None, stagger: timedelta) -> dict[str, Any]:
+    """Gives what a follow-up knows of the time of an occurrence that it has not put off: the instant, and the naive wall
+    time that this was made of, or None."""
+    return {
+        "due_at": at,
+        "due_wall": local.isoformat() if local else None,
+        "tzdata": TZDATA if local else None,
+        "start_at": at + stagger,
+        "snoozed_to": None,
+    }
 
 
 #: What a follow-up that is not claimed knows of a claim: nothing.

@@ -1,13 +1,13 @@
 """What was understood, before or after it is written: the sentence, and the times that it means."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain, islice
 
 from followups.domain.entities import FollowUp
 from followups.domain.meaning import When
-from followups.domain.rule import Rule
+from followups.domain.runs import rule_of
 from followups.domain.schedule import Occurrence, occurrences
 from followups.domain.status import Status
 from followups.domain.walltime import step_notes, wall
@@ -41,8 +41,10 @@ class Preview:
 
 def preview(found: When, task: str | None = None) -> Preview:
     """Gives what is said back of a time that was read."""
-    times = _times(found.rule, found.anchor, found.timezone, found.due_at, found.local)
-    told = tuple(islice(times, TOLD))
+    more: Iterable[Occurrence] = ()
+    if found.rule is not None and found.anchor is not None:
+        more = occurrences(found.rule, found.anchor, known_zone(found.timezone), found.due_at)
+    told = tuple(islice(chain([Occurrence(found.due_at, found.local)], more), TOLD))
     return Preview(
         understood=found.words, task=task, rule=str(found.rule) if found.rule else None, timezone=found.timezone,
         next=tuple(_time(it, found.timezone) for it in told), warnings=found.notes + _steps(told[1:], found.timezone),
@@ -51,12 +53,11 @@ def preview(found: When, task: str | None = None) -> Preview:
 
 def of(it: FollowUp, warnings: tuple[str, ...] = ()) -> Preview:
     """Gives what is said back of a follow-up that is stored."""
-    found = When(
-        text=it.when, due_at=it.due_at, local=datetime.fromisoformat(it.due_wall) if it.due_wall else None,
-        timezone=it.timezone, rule=Rule.parse(it.rule) if it.rule else None,
-        anchor=datetime.fromisoformat(it.anchor) if it.anchor else None, notes=warnings,
-    )  # fmt: skip
-    return preview(found)
+    rule, anchor, _ = rule_of(it) if it.rule else (None, None, None)
+    local = datetime.fromisoformat(it.due_wall) if it.due_wall else None
+    return preview(
+        When(text=it.when, due_at=it.due_at, local=local, timezone=it.timezone, rule=rule, anchor=anchor, notes=warnings)
+    )
 
 
 def coming(it: FollowUp, at: datetime, count: int = TOLD) -> tuple[Time, ...]:
@@ -71,22 +72,9 @@ def coming(it: FollowUp, at: datetime, count: int = TOLD) -> tuple[Time, ...]:
     after = it.folded_to or it.due_at
     if not is_under_way:
         after = max(after, *(moment - it.stagger for moment in (at, it.snoozed_to or at, it.paused_until or at)))
-    goes_on = it.rule and it.anchor and not (it.status is Status.PAUSED and it.paused_until is None)
-    more = _rest(it, after) if goes_on else iter(())
+    goes_on = it.rule and not (it.status is Status.PAUSED and it.paused_until is None)
+    more = occurrences(*rule_of(it), after) if goes_on else iter(())
     return tuple(_time(found, it.timezone) for found in islice(chain(first, more), count))
-
-
-def _rest(it: FollowUp, after: datetime) -> Iterator[Occurrence]:
-    assert it.rule is not None and it.anchor is not None
-    return occurrences(Rule.parse(it.rule), datetime.fromisoformat(it.anchor), known_zone(it.timezone), after)
-
-
-def _times(
-    rule: Rule | None, anchor: datetime | None, timezone: str, first: datetime, local: datetime | None
-) -> Iterator[Occurrence]:
-    yield Occurrence(first, local)
-    if rule is not None and anchor is not None:
-        yield from occurrences(rule, anchor, known_zone(timezone), first)
 
 
 def _time(it: Occurrence, timezone: str) -> Time:

@@ -12,12 +12,18 @@ from cronsim import CronSim, CronSimError
 WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 #: They count elapsed time, not what the clock shows.
 ELAPSED = frozenset({"MINUTELY", "HOURLY"})
-FREQS = ("MINUTELY", "HOURLY", "DAILY", "WEEKLY", "MONTHLY", "YEARLY")
+#: What each counts.
+UNITS = {
+    "MINUTELY": "minute", "HOURLY": "hour", "DAILY": "day", "WEEKLY": "week", "MONTHLY": "month", "YEARLY": "year",
+}  # fmt: skip
+#: Monday to Friday, as weekdays of a rule.
+WORK = tuple((0, day) for day in range(5))
+#: A day's last second: an end that is a date is that whole day.
+DAYS_END = time(23, 59, 59)
 #: Occurrences that `COUNT` may name: to know the last one they are counted through.
 MOST_TIMES = 1_000
 #: What is longer goes by months or years.
 LONGEST_INTERVAL = {"DAILY": 366, "WEEKLY": 53, "MONTHLY": 60, "YEARLY": 5}
-_INTERVAL_UNITS = {"DAILY": " days", "WEEKLY": " weeks", "MONTHLY": " months", "YEARLY": " years"}
 #: The shortest pause between two occurrences, in minutes.
 FLOOR_MINUTES = 5
 _DAY = re.compile(r"([+-]?[1-5])?(MO|TU|WE|TH|FR|SA|SU)", re.ASCII)
@@ -37,7 +43,7 @@ class Rule:
     day, its weekday, its day of the month, its month.
     """
 
-    #: One of FREQS, or "CRON".
+    #: One of UNITS, or "CRON".
     freq: str
     interval: int = 1
     months: tuple[int, ...] = ()
@@ -144,11 +150,11 @@ def _until(text: str) -> datetime:
     if found := re.fullmatch(r"(\d{8})T(\d{2})(\d{2})(\d{2})", text, re.ASCII):
         hour, minute, second = map(int, found.groups()[1:])
         return datetime.combine(_date(found[1]), time(hour, minute, second))
-    return datetime.combine(_date(text), time(23, 59, 59))
+    return datetime.combine(_date(text), DAYS_END)
 
 
 def _written(until: datetime) -> str:
-    return f"{until:%Y%m%d}" if until.time() == time(23, 59, 59) else f"{until:%Y%m%dT%H%M%S}"
+    return f"{until:%Y%m%d}" if until.time() == DAYS_END else f"{until:%Y%m%dT%H%M%S}"
 
 
 _NAMES = {
@@ -176,11 +182,11 @@ def _faults(rule: Rule) -> Iterator[ValueError]:
 
 
 def _wrong_numbers(rule: Rule) -> Iterator[str]:
-    if rule.freq not in FREQS and not (rule.freq == "CRON" and rule.cron):
-        yield f"FREQ={rule.freq[:20]!r} is none of {', '.join(FREQS)}"
-    most = LONGEST_INTERVAL.get(rule.freq, 9_999)
+    if rule.freq not in UNITS and not (rule.freq == "CRON" and rule.cron):
+        yield f"FREQ={rule.freq[:20]!r} is none of {', '.join(UNITS)}"
+    most, unit = LONGEST_INTERVAL.get(rule.freq, 9_999), UNITS.get(rule.freq)
     if not 1 <= rule.interval <= most:
-        yield f"an interval of {rule.interval} is not between 1 and {most}" + _INTERVAL_UNITS.get(rule.freq, "")
+        yield f"an interval of {rule.interval} is not between 1 and {most}" + (f" {unit}s" if unit else "")
     if rule.count is not None and not 1 <= rule.count <= MOST_TIMES:
         yield f"COUNT={rule.count} is not between 1 and {MOST_TIMES}"
     for name, values, low, high in (

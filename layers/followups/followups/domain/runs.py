@@ -10,13 +10,13 @@ from followups.domain.changes import Add, Change, FreeSlot, SetAside, Spend, Swa
 from followups.domain.contract import Done, Pending
 from followups.domain.entities import Agent, FollowUp, Run
 from followups.domain.errors import IllegalTransition
-from followups.domain.moves import RETENTION, UNBLOCKED, UNCLAIMED, advance, wake
+from followups.domain.moves import RETENTION, UNBLOCKED, UNCLAIMED, advance, due_fields, wake
 from followups.domain.retry import MAX_POISON, PAUSE_AFTER_FAILURES, backoff
 from followups.domain.rule import Rule
-from followups.domain.schedule import Occurrence, fold_missed, next_after
+from followups.domain.schedule import fold_missed, next_after
 from followups.domain.status import LIVE, WAKING, Outcome, ReportStatus, Status
 from followups.domain.walltime import duration
-from followups.domain.zones import TZDATA, known_zone
+from followups.domain.zones import known_zone
 
 #: An hour's count is kept a day, for those who want to know what was spent.
 BUDGET_KEPT = timedelta(days=1)
@@ -189,15 +189,10 @@ def _following(old: FollowUp, at: datetime) -> dict[str, Any] | None:
     of the last, never from now, so it neither drifts nor advances twice."""
     if _is_between(old, at):
         return {"start_at": old.planned_at}
-    rule, anchor, zone = _rule_of(old)
-    found: Occurrence | None = next_after(rule, anchor, zone, old.folded_to or old.due_at)
+    found = next_after(*rule_of(old), old.folded_to or old.due_at)
     if found is None:
         return None
-    return {
-        "due_at": found.at, "due_wall": found.local.isoformat() if found.local else None,
-        "tzdata": TZDATA if found.local else None, "start_at": found.at + old.stagger, "snoozed_to": None,
-        "occurrence": old.occurrence + 1,
-    }  # fmt: skip
+    return due_fields(found.at, found.local, old.stagger) | {"occurrence": old.occurrence + 1}
 
 
 def _is_between(old: FollowUp, at: datetime) -> bool:
@@ -206,11 +201,11 @@ def _is_between(old: FollowUp, at: datetime) -> bool:
 
 
 def _fold(old: FollowUp, at: datetime) -> tuple[int, datetime]:
-    rule, anchor, zone = _rule_of(old)
-    return fold_missed(rule, anchor, zone, old.due_at, at - old.stagger)
+    return fold_missed(*rule_of(old), old.due_at, at - old.stagger)
 
 
-def _rule_of(old: FollowUp) -> tuple[Rule, datetime, ZoneInfo]:
+def rule_of(old: FollowUp) -> tuple[Rule, datetime, ZoneInfo]:
+    """Gives a recurrence's rule, the naive time that it counts from, and its zone."""
     assert old.rule is not None and old.anchor is not None, f"follow-up {old.id} has no rule"
     return Rule.parse(old.rule), datetime.fromisoformat(old.anchor), known_zone(old.timezone)
 

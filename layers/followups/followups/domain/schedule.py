@@ -4,23 +4,18 @@ import heapq
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from itertools import islice, pairwise
+from itertools import islice
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
 from followups.domain import periods
-from followups.domain.errors import Invalid
-from followups.domain.meaning import When
 from followups.domain.rule import Rule
-from followups.domain.walltime import duration, second_time, to_utc, wall
-from followups.domain.zones import known_zone
+from followups.domain.walltime import second_time, to_utc, wall
 
 #: More than this that were missed are not counted one by one.
 MOST_MISSED = 10_000
-#: Occurrences between which the shortest pause is looked for.
-_LOOKED_AT = 50
 #: No clock is put back by more than this.
 _LARGEST_STEP = timedelta(hours=3)
 _UNIT = {"MINUTELY": timedelta(minutes=1), "HOURLY": timedelta(hours=1)}
@@ -52,18 +47,6 @@ def occurrences(rule: Rule, anchor: datetime, zone: ZoneInfo, after: datetime) -
         if last is not None and found.at > last:
             return
         yield found
-
-
-def check_stagger(found: When, stagger_s: int) -> None:
-    """Takes a time and over how many seconds its starts are spread. Raises Invalid `invalid_stagger` if that is not less
-    than there is between its first occurrences."""
-    if found.rule is None or found.anchor is None:
-        return
-    first = occurrences(found.rule, found.anchor, known_zone(found.timezone), found.due_at - timedelta(seconds=1))
-    least = min((after.at - before.at for before, after in pairwise(islice(first, _LOOKED_AT))), default=None)
-    if least is not None and least <= timedelta(seconds=stagger_s):
-        detail = f"starts may be spread over less than the {duration(least)} that are between two of its occurrences"
-        raise Invalid("invalid_stagger", detail, field="stagger")
 
 
 def fold_missed(rule: Rule, anchor: datetime, zone: ZoneInfo, due: datetime, at: datetime) -> tuple[int, datetime]:

@@ -13,7 +13,7 @@ def to_utc(local: datetime, zone: ZoneInfo) -> datetime:
     (WHEN.md, rules 2 and 3).
     """
     first = local.replace(tzinfo=zone, fold=0).astimezone(UTC)
-    if first.astimezone(zone).replace(tzinfo=None) == local:
+    if wall(first, zone) == local:
         return first
     # In a gap the two folds read the wall time with the offset before and after the step, so the step lies between.
     low, high = local.replace(tzinfo=zone, fold=1).astimezone(UTC), first
@@ -30,7 +30,7 @@ def to_utc(local: datetime, zone: ZoneInfo) -> datetime:
 def second_time(local: datetime, zone: ZoneInfo) -> datetime | None:
     """Gives the second instant of a naive local time that exists twice, else None."""
     first, second = (local.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
-    return second if second > first and second.astimezone(zone).replace(tzinfo=None) == local else None
+    return second if second > first and wall(second, zone) == local else None
 
 
 def wall(moment: datetime, zone: ZoneInfo) -> datetime:

@@ -5,30 +5,27 @@ from datetime import date, datetime, time
 
 from cronsim import CronSim
 
-from followups.domain.rule import ANY_DATE, Rule
+from followups.domain.rule import ANY_DATE, DAYS_END, UNITS, WORK, Rule
 
 MONTH_NAMES = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
                "November", "December")  # fmt: skip
 DAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_UNITS = {
-    "MINUTELY": "minute", "HOURLY": "hour", "DAILY": "day", "WEEKLY": "week", "MONTHLY": "month", "YEARLY": "year",
-}  # fmt: skip
 _NTH = {1: "first", 2: "second", 3: "third", 4: "fourth", -1: "last"}
-_WORK = tuple((0, day) for day in range(5))
-_DAYS_END = time(23, 59, 59)
 
 
 def say(rule: Rule, anchor: datetime) -> str:
     """Takes a rule and its anchor; gives it in words: `every other Friday at 09:00 until 1 March 2027`."""
-    days = None if rule.cron else _days(rule)
-    if not rule.cron and days is None:
+    if rule.cron:
+        said = _cron(rule)
+    elif (days := _days(rule)) is None:
         return f"by the rule {rule}"
-    said = _cron(rule) if days is None else days + _times(rule, anchor)
+    else:
+        said = days + _times(rule, anchor)
     if rule.count is not None:
         said += f", {rule.count} time{'s' * (rule.count > 1)}"
     if rule.until is not None:
         said += f" until {said_date(rule.until.date())}" + (
-            "" if rule.until.time() == _DAYS_END else f" at {_time(rule.until.time())}"
+            "" if rule.until.time() == DAYS_END else f" at {_time(rule.until.time())}"
         )
     return said + (f", except {_and(map(said_date, rule.without))}" if rule.without else "")
 
@@ -54,27 +51,24 @@ def _times(rule: Rule, anchor: datetime) -> str:
 
 def _days(rule: Rule) -> str | None:
     """Gives on which days, or None for a rule that our words do not have."""
-    said = None
     if rule.freq == "WEEKLY" and rule.weekdays and not (rule.monthdays or rule.months or rule.positions):
-        said = _weekly(rule)
-    elif rule.freq == "MONTHLY" and not rule.months:
-        said = _monthly(rule)
-    elif rule.freq == "YEARLY" and len(rule.months) == 1:
-        said = _yearly(rule)
-    elif not (rule.weekdays or rule.monthdays or rule.months or rule.positions):
-        said = _every(rule)
-    return said
+        return _weekly(rule)
+    if rule.freq == "MONTHLY" and not rule.months:
+        return _monthly(rule)
+    if rule.freq == "YEARLY" and len(rule.months) == 1:
+        return _yearly(rule)
+    return None if rule.weekdays or rule.monthdays or rule.months or rule.positions else _every(rule)
 
 
 def _every(rule: Rule) -> str:
-    unit = _UNITS[rule.freq]
+    unit = UNITS[rule.freq]
     if rule.interval == 1:
         return f"every {unit}"
     return f"every other {unit}" if rule.interval == 2 and not rule.elapsed else f"every {rule.interval} {unit}s"
 
 
 def _weekly(rule: Rule) -> str:
-    if rule.interval == 1 and rule.weekdays == _WORK:
+    if rule.interval == 1 and rule.weekdays == WORK:
         return "every weekday"
     days = _and(DAY_NAMES[day] for _, day in rule.weekdays)
     if rule.interval == 1:
@@ -84,7 +78,7 @@ def _weekly(rule: Rule) -> str:
 
 def _monthly(rule: Rule) -> str | None:
     days = rule.monthdays
-    if rule.weekdays == _WORK and rule.positions and not days and (nths := _nths(_days_picked(rule))):
+    if rule.weekdays == WORK and rule.positions and not days and (nths := _nths(_days_picked(rule))):
         return f"on the {nths} weekday {_of_months(rule)}"
     if rule.weekdays and not (days or rule.positions) and len({day for _, day in rule.weekdays}) == 1:
         nths = _nths(nth for nth, _ in rule.weekdays)

@@ -77,11 +77,11 @@ def zone_of_city(city: str) -> str | None:
 
 def near_zones(name: str) -> tuple[str, ...]:
     """Gives up to two zones whose names are near to what was typed, else two that everybody knows."""
+    from difflib import get_close_matches  # Only what is wrong needs it.
+
     names = _by_lower_case()
     typed = name.lower().replace(" ", "_")[:40]
     close = [names[typed]] if typed in names else _of_city(typed.rpartition("/")[2])
-    from difflib import get_close_matches
-
     near = close or [names[it] for it in get_close_matches(typed, names, 2, 0.7)]
     return tuple(near[:2]) or ("Europe/Berlin", "UTC")
 
@@ -101,7 +101,7 @@ def _by_city() -> dict[str, list[str]]:
 
 @cache
 def _names() -> frozenset[str]:
-    from importlib import resources  # Only what is typed needs it; a laptop's `list` does not wait for it.
+    from importlib import resources  # zoneinfo needs it with the first zone; a command that needs none does not.
 
     names = resources.files(tzdata).joinpath("zones").read_text(encoding="ascii").split()
     return frozenset(names) - _NO_ZONES

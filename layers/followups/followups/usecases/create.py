@@ -12,12 +12,11 @@ from followups.domain.changes import Add, Change, Live, Spend, Swap, key_of
 from followups.domain.editing import Wish
 from followups.domain.entities import Agent, FollowUp, Named
 from followups.domain.errors import Conflict, Forbidden, Invalid, StoreBusy, WrongState
-from followups.domain.late import RUN_ONCE
+from followups.domain.late import RUN_ONCE, check_stagger
 from followups.domain.lineage import Lineage, live_parent
 from followups.domain.meaning import When
 from followups.domain.preview import Preview
 from followups.domain.runs import GOOD
-from followups.domain.schedule import check_stagger
 from followups.domain.status import Status
 from followups.domain.walltime import format_instant
 from followups.usecases.manage import RACES, Asker, get, no_token

@@ -9,8 +9,8 @@ from followups.domain.changes import Swap
 from followups.domain.editing import Patch
 from followups.domain.entities import FollowUp, Run
 from followups.domain.errors import Conflict, Forbidden, NotFound, Stale, StoreBusy, WrongState
+from followups.domain.late import check_stagger
 from followups.domain.lineage import RunToken
-from followups.domain.schedule import check_stagger
 from followups.usecases.sweep import claim_now
 from followups.usecases.world import World
 

@@ -151,12 +151,13 @@ def _look(
             _look_at_report(world, item, at, outgoing, facts)
     elif item.status is Status.SCHEDULED:
         _look_at_scheduled(world, item, at, stopped, outgoing, facts)
-    elif item.status is Status.PAUSED:
-        _look_at_paused(world, item, at, facts)
     elif item.wake_at is not None and item.wake_at <= at:
         # The look-ahead is for scheduled items only: leases and resends wait for their time.
         if item.status is Status.CLAIMED:
             _send_again(world, item, at, outgoing, facts)
+        elif item.status is Status.PAUSED:
+            world.store.commit(editing.pause_over(item, at=at, write_id=world.chance.new_id()))
+            facts["resumed"] += 1
         elif item.lease_until is not None and item.lease_until > at:
             _poll(world, item, at, outgoing, facts)
         else:
@@ -173,14 +174,6 @@ def _look_at_scheduled(world: World, item: FollowUp, at: datetime, stopped: bool
         facts["held"] += 1
     else:
         _claim(world, item, at, outgoing, facts)
-
-
-def _look_at_paused(world: World, item: FollowUp, at: datetime, facts: Swept) -> None:
-    """A pause that has an end: the look is there for that."""
-    if item.wake_at is None or item.wake_at > at:
-        return
-    world.store.commit(editing.pause_over(item, at=at, write_id=world.chance.new_id()))
-    facts["resumed"] += 1
 
 
 def _claim(world: World, item: FollowUp, at: datetime, outgoing: Outgoing, facts: Swept) -> FollowUp:

@@ -14,16 +14,13 @@ from followups.domain.meaning import When
 from followups.domain.walltime import format_instant
 from followups.domain.when.bounds import NoBound
 from followups.domain.when.plain import plain
-from followups.domain.when.reading import HORIZON, Reader, too_far
+from followups.domain.when.reading import HORIZON, TEXT_LIMIT, Reader, too_far
 from followups.domain.when.refusals import EXAMPLES, Refusal, refused, unknown
 from followups.domain.when.sentences import all_of_a_time, read_task, unread
 from followups.domain.when.spans import read_span
 from followups.domain.zones import zone_of
 
 __all__ = ["EXAMPLES", "HORIZON", "TEXT_LIMIT", "parse", "put_off", "read_any", "read_sentence"]
-
-#: Characters that a time may have.
-TEXT_LIMIT = 500
 
 
 def parse(text: str, *, at: datetime, timezone: str, field: str = "due") -> When:

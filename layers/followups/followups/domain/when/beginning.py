@@ -6,18 +6,15 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from followups.domain.periods import BARREN
-from followups.domain.rule import ELAPSED, Rule, TooOften
+from followups.domain.rule import ELAPSED, UNITS, WORK, Rule
 from followups.domain.schedule import Occurrence, next_after
 from followups.domain.walltime import to_utc, wall
 from followups.domain.when.bounds import Bounds
 from followups.domain.when.clock import MORNING
-from followups.domain.when.refusals import Refusal
-from followups.domain.when.repeats import REST, WORK, Repeat, clamp, clamp_in_year, picking
+from followups.domain.when.refusals import Refusal, no_rule
+from followups.domain.when.repeats import REST, Repeat, clamp, clamp_in_year, picking
 from followups.domain.when.spans import Span
 
-_UNITS = {
-    "MINUTELY": "minutes", "HOURLY": "hours", "DAILY": "days", "WEEKLY": "weeks", "MONTHLY": "months", "YEARLY": "years",
-}  # fmt: skip
 _SECOND = timedelta(seconds=1)
 
 
@@ -91,7 +88,7 @@ def _origin(repeat: Repeat, bounds: Bounds, now: datetime, zone: ZoneInfo) -> tu
         anchor = datetime.combine(start, repeat.at or bounds.starting_at or MORNING)
         at = to_utc(anchor, zone)
         return at.replace(tzinfo=None) if freq in ELAPSED else anchor, at - _SECOND
-    step = Span(**{_UNITS[freq]: interval})
+    step = Span(**{f"{UNITS[freq]}s": interval})
     if freq in ELAPSED:
         return now.replace(tzinfo=None) + step.elapsed, now
     local = step.from_wall(local)
@@ -130,10 +127,8 @@ def _limits(bounds: Bounds, now: datetime, zone: ZoneInfo) -> dict[str, Any]:
 def _rule(fields: dict[str, Any]) -> Rule:
     try:
         return Rule(**fields)
-    except TooOften as error:
-        raise Refusal(str(error), "every 5 minutes", "hourly", code="interval_too_short") from error
     except ValueError as error:
-        raise Refusal(str(error), "every monday at 9", "every month on the 15th", code="invalid_recurrence") from error
+        raise no_rule(error, "every monday at 9", "every month on the 15th") from error
 
 
 def _over(rule: Rule, counted: Occurrence, zone: ZoneInfo) -> Refusal:

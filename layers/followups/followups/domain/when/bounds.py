@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from followups.domain.rule import MOST_TIMES
+from followups.domain.rule import DAYS_END, MOST_TIMES
 from followups.domain.when.clock import split_time
 from followups.domain.when.names import WEEKDAY, WEEKDAYS, coming, day_named
 from followups.domain.when.refusals import Refusal, quoted
@@ -21,7 +21,6 @@ _NAMES = {
     "till": "until", "through": "until", "thru": "until", "starting from": "starting", "starting on": "starting",
     "beginning": "starting", "from": "starting", "except on": "except",
 }  # fmt: skip
-_DAYS_END = time(23, 59, 59)
 _WEEKDAY = re.compile(rf"(?:this )?({WEEKDAY})", re.ASCII)
 _DATES = re.compile(r", ?and |, ?| and ")
 
@@ -102,7 +101,7 @@ def _read(name: str, words: str, now: datetime) -> dict[str, Any] | None:
     if day is None:
         return None
     if name == "until":
-        return {"until": datetime.combine(day, moment or _DAYS_END)}
+        return {"until": datetime.combine(day, moment or DAYS_END)}
     return {"starting": day, "starting_at": moment}
 
 

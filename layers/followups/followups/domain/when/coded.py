@@ -3,9 +3,9 @@
 import re
 from datetime import time
 
-from followups.domain.rule import ELAPSED, Rule, TooOften
+from followups.domain.rule import ELAPSED, UNITS, Rule
 from followups.domain.when.names import listed
-from followups.domain.when.refusals import Refusal
+from followups.domain.when.refusals import Refusal, no_rule
 from followups.domain.when.repeats import Repeat
 
 _NICKNAMES = {
@@ -18,7 +18,7 @@ _CRON = re.compile(
     re.ASCII,
 )
 _RRULE_FIELDS = listed("FREQ INTERVAL BYDAY BYMONTH BYMONTHDAY BYSETPOS COUNT UNTIL BYHOUR BYMINUTE EXDATE WKST")
-_TIMES = {"MINUTELY": "minutes", "HOURLY": "hours"}
+_RIGHT = ("RRULE:FREQ=WEEKLY;BYDAY=MO;BYHOUR=9", "every monday at 9")
 
 
 def read_cron(words: str) -> Repeat | None:
@@ -46,14 +46,12 @@ def read_rrule(words: str) -> Repeat | None:
         raise _refusal("UNTIL is local time here; write it as a date, which is that whole day")
     try:
         rule = Rule.parse(text.replace("WKST=MO", "").replace(";;", ";").strip(";"))
-    except TooOften as error:
-        raise Refusal(str(error), "every 5 minutes", "hourly", code="interval_too_short") from error
     except ValueError as error:
-        raise _refusal(str(error)) from error
+        raise no_rule(error, *_RIGHT) from error
     if rule.positions and not (rule.weekdays or rule.monthdays):
         raise _refusal("BYSETPOS picks some of the days that BYDAY or BYMONTHDAY name, and needs one of them")
     if rule.freq in ELAPSED:
-        raise _refusal(f"FREQ={rule.freq} is not read", f"every {rule.interval} {_TIMES[rule.freq]}")
+        raise _refusal(f"FREQ={rule.freq} is not read", f"every {rule.interval} {UNITS[rule.freq]}s")
     fields = {name: getattr(rule, name) for name in Rule.__slots__}
     at = None
     if len(rule.hours) == 1 and len(rule.minutes) <= 1:
@@ -62,4 +60,4 @@ def read_rrule(words: str) -> Repeat | None:
 
 
 def _refusal(why: str, *ways: str) -> Refusal:
-    return Refusal(why, *(ways or ("RRULE:FREQ=WEEKLY;BYDAY=MO;BYHOUR=9", "every monday at 9")), code="invalid_recurrence")
+    return Refusal(why, *(ways or _RIGHT), code="invalid_recurrence")

@@ -21,6 +21,8 @@ from followups.domain.zones import ABBREVIATIONS, near_zones, zone_in_words
 
 #: Nothing is scheduled further ahead than this.
 HORIZON = timedelta(days=365 * 50)
+#: Characters that a time may have.
+TEXT_LIMIT = 500
 _ZONE = re.compile(r"[a-z_]+(?:/[a-z0-9_+\-]+){1,2}", re.ASCII)
 _OFFSET = re.compile(r"(?<=\d)(?:z| ?[+-]\d{2}:?\d{2})$", re.ASCII)
 
@@ -88,8 +90,8 @@ class Reader:
 
     def _dated(self, refusal: Refusal) -> Refusal:
         today = wall(self.now, self.zone).date()
-        return Refusal(str(refusal), *(dated(way, today) for way in refusal.suggestions), code=refusal.code,
-                       either=refusal.either)  # fmt: skip
+        refusal.suggestions = tuple(dated(way, today) for way in refusal.suggestions)
+        return refusal
 
 
 def too_far() -> Refusal:

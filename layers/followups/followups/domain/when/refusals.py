@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from followups.domain.errors import Invalid
+from followups.domain.rule import TooOften
 
 EXAMPLES = "7d, in 3 hours, tomorrow at 9, friday 14:00, 2026-12-01, daily, every monday at 9am"
 #: One phrase for each form, to show those that are near to what was typed.
@@ -33,6 +34,13 @@ class Refusal(ValueError):
         self.suggestions = suggestions
         #: Whether the suggestions are what it may mean: one of them was meant.
         self.either = either
+
+
+def no_rule(error: ValueError, *ways: str) -> Refusal:
+    """Gives the refusal of what a rule cannot be, with ways that would be right."""
+    if isinstance(error, TooOften):
+        return Refusal(str(error), "every 5 minutes", "hourly", code="interval_too_short")
+    return Refusal(str(error), *ways, code="invalid_recurrence")
 
 
 def refused(text: str, refusal: Refusal, field: str, ways: Iterable[str], taken: Callable[[str], bool]) -> Invalid:

@@ -5,16 +5,13 @@ from dataclasses import dataclass
 from datetime import time
 from typing import Any
 
-from followups.domain.rule import ELAPSED
+from followups.domain.rule import ELAPSED, UNITS, WORK
 from followups.domain.when.clock import split_times
 from followups.domain.when.names import MONTH, MONTHS, NTH, NTH_WORD, NUMBER, WEEKDAY, WEEKDAYS, plain_number
 from followups.domain.when.refusals import Refusal
 from followups.domain.wording import MONTH_NAMES
 
-_UNITS = {
-    "minute": "MINUTELY", "min": "MINUTELY", "hour": "HOURLY", "hr": "HOURLY", "day": "DAILY", "week": "WEEKLY",
-    "month": "MONTHLY", "year": "YEARLY",
-}  # fmt: skip
+_UNITS = {unit: freq for freq, unit in UNITS.items()} | {"min": "MINUTELY", "hr": "HOURLY"}
 _ADVERBS = {
     "hourly": ("HOURLY", 1), "daily": ("DAILY", 1), "weekly": ("WEEKLY", 1), "fortnightly": ("WEEKLY", 2),
     "monthly": ("MONTHLY", 1), "quarterly": ("MONTHLY", 3), "yearly": ("YEARLY", 1), "annually": ("YEARLY", 1),
@@ -44,7 +41,7 @@ _DATE = re.compile(
     rf"|(?P<nth>{NTH_WORD}) (?P<weekday>{WEEKDAY}) (?:of|in) (?P<month3>{MONTH}))",
     re.ASCII,
 )
-WORK, REST = tuple((0, day) for day in range(5)), ((0, 5), (0, 6))
+REST = ((0, 5), (0, 6))
 _DAYS_IN = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 

@@ -10,15 +10,13 @@ from followups.domain.when.clock import split_time
 from followups.domain.when.names import listed
 from followups.domain.when.near import is_time_word, spelled
 from followups.domain.when.plain import plain
-from followups.domain.when.reading import Reader
+from followups.domain.when.reading import TEXT_LIMIT, Reader
 from followups.domain.when.refusals import Refusal, offer, quoted, refused
 from followups.domain.when.spans import read_span
 from followups.domain.zones import ABBREVIATIONS
 
 #: The time is looked for in so many of the last words.
 _MOST_WORDS = 24
-#: A time in a sentence has so many characters at the most.
-_LONGEST = 500
 #: Such a word leads on to what follows it: a task does not end with it.
 _LEADING = listed(
     "by before after until till since from in on at for of per to the a an and or with than every each next last this past "
@@ -44,11 +42,11 @@ def read_task(text: str, reader: Reader) -> tuple[str, When] | None:
     """Gives a sentence's task and time, or None if there is no time at its end. Raises Refusal."""
     parts = text.strip().rstrip(".!?").split()
     half: NoBound | None = None
-    if len(text) <= _LONGEST and all_of_a_time(parts):
+    if len(text) <= TEXT_LIMIT and all_of_a_time(parts):
         raise Refusal("it says when, and not what is to be done", code="due_required" if not parts else "invalid_due")
     for start in range(max(2, len(parts) - _MOST_WORDS), len(parts)):
         front, end = parts[:start], " ".join(parts[start:])
-        if len(end) > _LONGEST:
+        if len(end) > TEXT_LIMIT:
             continue
         try:
             if found := reader.read(end):
@@ -81,7 +79,7 @@ def unread(text: str, refusal: Refusal | None, reader: Reader) -> Invalid:
 
 def _ways(text: str, refusal: Refusal, reader: Reader) -> Iterator[Iterable[str]]:
     """Gives what to offer, the best first: what its last words may have meant; its first words at its end; a time more."""
-    parts = text.strip().rstrip(".!?").split() if len(text) <= _LONGEST else []
+    parts = text.strip().rstrip(".!?").split() if len(text) <= TEXT_LIMIT else []
     count = _tail(spelled(" ".join(parts[-_MOST_WORDS:]).lower()).split())
     task, end = " ".join(parts[: len(parts) - count]), " ".join(parts[len(parts) - count :])
     guessed = (f"{task} {way}" for way in reader.guesses(end)) if end else ()
