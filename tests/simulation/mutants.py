@@ -189,7 +189,7 @@ MUTANTS: tuple[Mutant, ...] = (
     _m("a snooze is forgotten by the start", _EDITING, ('"snoozed_to": until, "start_at": until}', '"snoozed_to": until}')),
     _m(
         "a pause that never ends", _SWEEP,
-        ("            world.store.commit(editing.pause_over(item, at=at, write_id=world.chance.new_id()))", "            return"),
+        ("world.store.commit(editing.pause_over(item, at=at, write_id=world.chance.new_id()))", "return"),
     ),
     _m(
         "a pause ends by the look-ahead", _SWEEP,

@@ -70,13 +70,25 @@ class AgentTarget(Protocol):
     """A way to run an agent. Never raises for what the agent does wrong: that is a Done with its outcome."""
 
     def start(self, call: AgentCall) -> Done | Pending:
-        """Runs or starts the agent. Raises AgentUncertain if it is unknown whether it runs."""
+        """Runs or starts the agent. Raises AgentUncertain if it is unknown whether it runs, AgentBusy if it surely does not
+        and may later."""
 
     def poll(self, call: AgentCall, handle: str) -> Done | Pending:
-        """Asks a pending run. Raises AgentUncertain if there was no answer."""
+        """Asks for a pending run. The handle is what `start` or the last poll gave, or the run's id where no answer of
+        `start` was stored. Raises AgentUncertain if there was no answer, AgentBusy if it surely never started."""
 
     def cancel(self, call: AgentCall, handle: str) -> None:
-        """Stops a pending run as best it can."""
+        """Stops a pending run as best it can. Never raises."""
+
+
+class Outputs(Protocol):
+    """Where what agents said is kept that is too long for a record."""
+
+    def keep(self, run_id: str, text: str) -> str | None:
+        """Gives where the text lies now, or None if it could not be kept."""
+
+    def read(self, ref: str) -> str | None:
+        """Gives the text that lies there, at most as much of it as a report shows, or None if it cannot be read."""
 
 
 class Mailer(Protocol):

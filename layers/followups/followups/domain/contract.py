@@ -1,4 +1,4 @@
-"""What an agent is told and what it may answer: the agent contract, version 1."""
+"""What an agent is told and what it may answer: the agent contract, version 1 (docs/agents.md, contract/v1)."""
 
 import json
 import re
@@ -6,17 +6,21 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from followups.domain.entities import Agent, FollowUp
-from followups.domain.status import Outcome
+from followups.domain.entities import Agent
+from followups.domain.status import Outcome, Verdict
 from followups.domain.text import first_line, plain
 
 VERSION = 1
-#: Longest answer that is kept in the run record, in bytes of UTF-8: an item of DynamoDB holds 400 KB with all its fields.
+#: Longest answer that a report shows, in bytes of UTF-8.
 REPORT_LIMIT = 256 * 1024
 SUMMARY_LIMIT = 200
+EVIDENCE_LIMIT = 2_000
+_FINDINGS, _FINDING_LIMIT = 50, 500
 _CUT = "\n[cut here]\n"
 _OUTCOME_KEY = re.compile(r'"outcome"\s*:')
 _ANSWERS = {str(o): o for o in (Outcome.SUCCEEDED, Outcome.ATTENTION, Outcome.FAILED)}
+_COUNT = re.compile(r"[0-9]{1,15}", re.ASCII)
+_MONEY = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,10 +34,21 @@ class AgentCall:
     request: dict[str, Any]
     #: When the run must have ended.
     deadline: datetime
-    #: Seconds until then, at the call.
+    #: Seconds that this call may take: less than until the deadline, where a run outlives the call that started it.
     seconds: float
     #: Run token: what the agent says with it is said on this run's account.
     token: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Usage:
+    """What the agent says that its run cost; None for what it did not say."""
+
+    model: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    #: In US dollars, as a decimal number.
+    cost_usd: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,37 +57,41 @@ class Done:
 
     outcome: Outcome
     summary: str
+    #: What it said, whole; what is too long for a record is kept apart by whoever stores it.
     report: str = ""
-    #: Where the whole output lies, if it was longer than the report may be.
+    #: Where the whole output lies, if the target has put it somewhere.
     output_ref: str | None = None
+    #: Whether what `done_when` says is so, if the agent said that, and what it goes by.
+    verdict: Verdict | None = None
+    evidence: str = ""
+    usage: Usage | None = None
+    #: Whom the report is for, if that is the target's to say.
+    report_to: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pending:
-    """The agent works on; ask again with the handle."""
+    """The agent works on; ask again with the handle (1 to 1,024 characters): it is the target's own name of the run."""
 
     handle: str
     poll_after: timedelta
 
 
-def agent_request(follow_up: FollowUp, *, now: datetime, deadline: datetime) -> dict[str, Any]:
-    """Gives the JSON object that the agent receives. Times are RFC 3339 in UTC, lateness is in seconds."""
-    return {
-        "v": VERSION,
-        "run_id": follow_up.run_id,
-        "follow_up_id": follow_up.id,
-        "agent": follow_up.agent,
-        "task": follow_up.task,
-        "prompt": follow_up.message,
-        "scheduled_for": _instant(follow_up.due_at),
-        "now": _instant(now),
-        "timezone": follow_up.timezone,
-        "lateness": max(0, round((now - follow_up.planned_at).total_seconds())),
-        "missed": follow_up.missed,
-        "missed_until": _instant(follow_up.folded_to) if follow_up.missed and follow_up.folded_to else None,
-        "attempt": follow_up.attempt,
-        "deadline": _instant(deadline),
-    }
+def poll_pause(started: datetime, now: datetime) -> timedelta:
+    """Gives how long to wait before a run is asked for again: a tenth of the time that it has taken, 10 s to 5 min."""
+    return min(timedelta(minutes=5), max(timedelta(seconds=10), (now - started) / 10))
+
+
+def goes_on(text: str) -> bool:
+    """Says whether an answer is the contract's `{"pending": true}`: the agent works on, and will call back."""
+    text = text.strip()
+    if not text.startswith("{") or len(text) > 1_000:
+        return False
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(body, dict) and body.get("pending") is True and "outcome" not in body
 
 
 def read_answer(text: str, *, failed: str | None = None, output_ref: str | None = None) -> Done:
@@ -86,27 +105,34 @@ def read_answer(text: str, *, failed: str | None = None, output_ref: str | None 
         body = _contract_object(text)
     except (ValueError, RecursionError) as error:
         why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        return Done(
-            outcome=Outcome.FAILED, summary=plain(failed or f"The agent's answer is broken JSON: {why}")[:SUMMARY_LIMIT],
-            report=fit(plain(text)), output_ref=output_ref,
-        )  # fmt: skip
-    if body is None:
-        whole = plain(text)
-        report = fit(whole)
-        outcome, summary = Outcome.SUCCEEDED, first_line(whole) or "Done; the agent said nothing."
-    else:
-        report = fit(plain(str(body.get("report_md") or body.get("summary") or "")))
-        summary = first_line(plain(str(body.get("summary") or ""))) or first_line(report) or "Done."
-        answered = _ANSWERS.get(str(body["outcome"]))
-        if answered is None:
-            outcome = Outcome.FAILED
-            known = ", ".join(_ANSWERS)
-            summary = f"The agent answered outcome {str(body['outcome'])[:40]!r}, which is none of {known}."
-        else:
-            outcome = answered
+        summary = plain(failed or f"The agent's answer is broken JSON: {why}")[:SUMMARY_LIMIT]
+        return Done(outcome=Outcome.FAILED, summary=summary, report=plain(text), output_ref=output_ref)
+    if body is not None:
+        return read_object(body, failed=failed, output_ref=output_ref)
+    whole = plain(text)
+    summary = failed or first_line(whole) or "Done; the agent said nothing."
+    return Done(
+        outcome=Outcome.FAILED if failed else Outcome.SUCCEEDED, summary=plain(summary)[:SUMMARY_LIMIT], report=whole,
+        output_ref=output_ref,
+    )  # fmt: skip
+
+
+def read_object(body: dict[str, Any], *, failed: str | None = None, output_ref: str | None = None) -> Done:
+    """Takes an answer by the contract, a JSON object with an `outcome`; gives how the run ended. What is of no known form
+    in it and is not needed, is left out: an outcome is not lost for a wrong token count."""
+    report = plain(str(body.get("report_md") or body.get("summary") or "")) + _findings(body.get("findings"))
+    summary = first_line(plain(str(body.get("summary") or ""))) or first_line(report) or "Done."
+    outcome = _ANSWERS.get(str(body["outcome"]))
+    if outcome is None:
+        outcome = Outcome.FAILED
+        summary = f"The agent answered outcome {str(body['outcome'])[:40]!r}, which is none of {', '.join(_ANSWERS)}."
     if failed is not None:
         outcome, summary = Outcome.FAILED, failed
-    return Done(outcome=outcome, summary=plain(summary)[:SUMMARY_LIMIT], report=report, output_ref=output_ref)
+    return Done(
+        outcome=outcome, summary=plain(summary)[:SUMMARY_LIMIT], report=report, output_ref=output_ref,
+        verdict=_verdict(body.get("verdict")), evidence=plain(str(body.get("evidence") or ""))[:EVIDENCE_LIMIT],
+        usage=_usage(body.get("usage")),
+    )  # fmt: skip
 
 
 def fit(text: str, limit: int = REPORT_LIMIT) -> str:
@@ -122,7 +148,7 @@ def _contract_object(text: str) -> dict[str, Any] | None:
         return None
     try:
         # Not strict: scripts put line breaks into strings as they are. A number may have more digits than int() takes.
-        body = json.loads(text, strict=False, parse_int=str)
+        body = json.loads(text, strict=False, parse_int=str, parse_float=str)
     except (ValueError, RecursionError):
         if _OUTCOME_KEY.search(text):
             raise
@@ -130,5 +156,32 @@ def _contract_object(text: str) -> dict[str, Any] | None:
     return body if isinstance(body, dict) and "outcome" in body else None
 
 
-def _instant(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+def _verdict(value: object) -> Verdict | None:
+    if value is None:
+        return None
+    # What is none of the three is no answer to the question, and so never a success.
+    return Verdict(value) if isinstance(value, str) and value in set(Verdict) else Verdict.CANNOT_TELL
+
+
+def _findings(value: object) -> str:
+    if not isinstance(value, list) or not value:
+        return ""
+    lines = [f"- {first_line(plain(str(it)), _FINDING_LIMIT)}" for it in value[:_FINDINGS]]
+    more = f"\n- and {len(value) - _FINDINGS} more" if len(value) > _FINDINGS else ""
+    return "\n\nFindings:\n" + "\n".join(lines) + more
+
+
+def _usage(value: object) -> Usage | None:
+    if not isinstance(value, dict):
+        return None
+    model, cost = value.get("model"), str(value.get("cost_usd"))
+    usage = Usage(
+        model=first_line(plain(model), 100) if isinstance(model, str) and model.strip() else None,
+        input_tokens=_count(value.get("input_tokens")), output_tokens=_count(value.get("output_tokens")),
+        cost_usd=cost if _MONEY.fullmatch(cost) else None,
+    )  # fmt: skip
+    return usage if usage != Usage() else None
+
+
+def _count(value: object) -> int | None:
+    return int(str(value)) if _COUNT.fullmatch(str(value)) else None

@@ -223,14 +223,18 @@ class Agent(_Aware):
 
     #: With its @, lower case.
     name: str
-    #: "command", "lambda" or "checklist".
+    #: One of `domain.targets.KINDS`.
     kind: str
     #: For a command: its argument vector, run without a shell.
     command: tuple[str, ...] = ()
-    #: For what runs elsewhere: its name there, as a Lambda function's ARN.
+    #: For what runs elsewhere: its name there, as an ARN or a URL; for a person: a mail address.
     target: str | None = None
-    #: Seconds that one run may take, 1 to 3,600.
+    #: How it is called, where its kind has several ways: see `domain.targets.MODES`.
+    mode: str | None = None
+    #: Seconds that one run may take, 1 to 604,800.
     timeout_s: int = 600
+    #: Why nothing is started with it now; None for one that is in use.
+    disabled: str | None = None
     #: Live runs at once, 1 to 100.
     max_concurrency: int = 1
     #: Whether a run that died without a result may simply be run again.

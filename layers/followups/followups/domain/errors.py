@@ -15,6 +15,7 @@ FollowupsError
 │   ├── StoreCorrupt   not a store, damaged, or of a newer version
 │   └── StoreFull      the disk is full
 ├── AgentUncertain     it is unknown whether the agent ran: write nothing, the lease decides
+├── AgentBusy          the agent surely did not start, and may later: blocked, not failed
 ├── QueueError         not all messages were surely taken
 ├── AwsError           AWS refused what an operator asked, or did not answer
 ├── ConfigError        a setting is missing or wrong: nothing starts
@@ -26,6 +27,7 @@ FollowupsError
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 
 class FollowupsError(Exception):
@@ -117,6 +119,18 @@ class UnreadableItem(StoreError):
 
 class AgentUncertain(FollowupsError):
     """The call to the agent broke off without an answer."""
+
+
+class AgentBusy(FollowupsError):
+    """The target has no room now (throttled, or nobody there to take the work): the agent surely did not start.
+
+    `reason` is told to people; `retry_after` is when the target said to come again, if it did.
+    """
+
+    def __init__(self, reason: str, retry_after: timedelta | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.retry_after = retry_after
 
 
 class MailError(FollowupsError):

@@ -44,6 +44,14 @@ class Outcome(StrEnum):
     SKIPPED = "skipped"
 
 
+class Verdict(StrEnum):
+    """Whether what `done_when` says is so. Only `met` is success."""
+
+    MET = "met"
+    NOT_MET = "not_met"
+    CANNOT_TELL = "cannot_tell"
+
+
 S, R = Status, ReportStatus
 
 TRANSITIONS: dict[Status, frozenset[Status]] = {
