@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from followups.adapters.agents.agentcore import AgentCoreAgent
 from followups.domain.contract import Done, Pending, Usage
 from followups.domain.errors import AgentUncertain
-from followups.domain.status import Outcome
+from followups.domain.status import Outcome, Verdict
 from tests.support.agentcore import HARNESS, Service, agentcore, call_of, frame, target_at
 
 REPORT = '{"outcome": "attention", "summary": "look", "report_md": "# here"}'
@@ -68,6 +69,16 @@ def test_what_a_harness_is_told(target: AgentCoreAgent, service: Service, mode: 
     assert block["text"].startswith("Check\n\nLook twice.\n\nDo the task now")
     request = json.loads(block["text"][block["text"].index('{\n "v"') :])
     assert (request["v"], request["task"], request.get("run_token")) == (1, "Check", token)
+
+
+def test_a_harness_is_asked_whether_it_is_done(target: AgentCoreAgent, service: Service) -> None:
+    service.pieces = _message('{"outcome": "succeeded", "summary": "s", "verdict": "not_met", "evidence": "e"}')
+    call = call_of(HARNESS)
+    done = target.start(replace(call, request=call.request | {"done_when": "The disk is empty {really}."}))
+    assert isinstance(done, Done)
+    assert (done.verdict, done.evidence) == (Verdict.NOT_MET, "e")
+    told = service.called[0].body["messages"][0]["content"][0]["text"]
+    assert 'The disk is empty {really}.\nSay whether it is, in the answer\'s JSON object: "verdict"' in told
 
 
 @pytest.mark.parametrize(

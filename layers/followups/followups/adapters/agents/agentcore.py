@@ -39,6 +39,10 @@ _HINTS = {
     "ResourceNotFoundException": " Register the agent again with an ARN that there is.",
     "ValidationException": " Look at its ARN and at what it takes.",
 }
+_VERDICT = (
+    "The task is done when this is so: {}\nSay whether it is, in the answer's JSON object: "
+    '"verdict": "met", "not_met" or "cannot_tell", and "evidence": what you go by.'
+)
 _HOW_TO_ANSWER = (
     "Do the task now; nobody is there to answer questions. Then answer with the report as plain text or, better, with one "
     'JSON object and nothing else: {"outcome": "succeeded", "attention" or "failed", "summary": one line, '
@@ -138,6 +142,8 @@ def _message(call: AgentCall) -> str:
     has read."""
     request = call.request | ({"run_token": call.token} if call.agent.mode == "async" else {})
     told = [str(request[key]) for key in ("task", "prompt", "context") if request.get(key)]
+    if request.get("done_when"):
+        told.append(_VERDICT.format(request["done_when"]))
     return "\n\n".join([*told, _HOW_TO_ANSWER, json.dumps(request, ensure_ascii=False, indent=1)])
 
 
