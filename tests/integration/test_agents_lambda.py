@@ -6,6 +6,7 @@ import struct
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote
 
@@ -13,22 +14,24 @@ import pytest
 
 from followups import bootstrap
 from followups.adapters.agents.lambda_ import LambdaAgent
-from followups.domain.contract import AgentCall
-from followups.domain.errors import AgentUncertain
+from followups.domain.contract import AgentCall, Done, Pending
+from followups.domain.errors import AgentBusy, AgentUncertain
 from followups.domain.status import Outcome
 from tests.support.calls import agent_call
+from tests.support.clock import ManualClock
 
 ARN = "arn:aws:lambda:eu-central-1:123456789012:function:check-backup:live"
 
 
 class _Lambda(ThreadingHTTPServer):
-    """Answers each call with `status`, `body` and `error`; or does worse, as `fault` says."""
+    """Answers each call with `status`, `body`, `error` and `headers`, after `seconds`; or does worse, as `fault` says."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Call)
         self.status, self.body, self.error, self.fault = 200, b"null", "", ""
+        self.seconds, self.headers = 0.0, {}
         self.called: list[tuple[str, dict[str, object]]] = []
         self.closing = threading.Event()
 
@@ -47,10 +50,13 @@ class _Call(BaseHTTPRequestHandler):
         if self.server.fault == "silent":
             self.server.closing.wait(30)
             return
+        self.server.closing.wait(self.server.seconds)
         self.send_response(self.server.status)
         if self.server.error:
             name = "X-Amz-Function-Error" if self.server.status == 200 else "X-Amzn-ErrorType"
             self.send_header(name, self.server.error)
+        for name, value in self.server.headers.items():
+            self.send_header(name, value)
         self.send_header("Content-Length", str(len(self.server.body) + 10 * (self.server.fault == "half")))
         self.end_headers()
         self.wfile.write(self.server.body)
@@ -78,12 +84,18 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[_Lambda]:
 
 @pytest.fixture
 def target(service: _Lambda) -> LambdaAgent:
-    return LambdaAgent(bootstrap.waiting_client, keep=lambda run_id, text: f"kept {len(text)} of {run_id}")
+    return LambdaAgent(bootstrap.waiting_client, ManualClock())
 
 
 def _call(seconds: float = 20) -> AgentCall:
     call = agent_call([], seconds=seconds)
     return replace(call, agent=replace(call.agent, kind="lambda", target=ARN))
+
+
+def _done(target: LambdaAgent) -> Done:
+    answer = target.start(_call())
+    assert isinstance(answer, Done)
+    return answer
 
 
 def test_what_it_is_told(target: LambdaAgent, service: _Lambda) -> None:
@@ -119,23 +131,31 @@ def test_what_it_answers(
     target: LambdaAgent, service: _Lambda, body: bytes, error: str, outcome: Outcome, said: str
 ) -> None:
     service.body, service.error = body, error
-    done = target.start(_call())
+    done = _done(target)
     assert done.outcome is outcome
     assert said in done.summary
     assert len(service.called) == 1
 
 
-def test_what_is_longer_than_a_report_is_kept_whole(target: LambdaAgent, service: _Lambda) -> None:
-    service.body = b'"' + b"x" * 300_000 + b'"'
-    done = target.start(_call())
-    assert done.report.endswith("[cut here]\n")
-    assert done.output_ref == f"kept 300002 of {_call().run_id}"
+def test_what_is_longer_than_a_report_is_given_whole(target: LambdaAgent, service: _Lambda) -> None:
+    service.body = b'"' + b"x" * 5_900_000 + b'"'
+    assert _done(target).report == "x" * 5_900_000
+
+
+@pytest.mark.parametrize("body", [b'{"pending": true}', b'"{\\"pending\\": true}"'])
+def test_one_that_says_that_it_goes_on_is_waited_for(target: LambdaAgent, service: _Lambda, body: bytes) -> None:
+    service.body = body
+    goes_on = Pending(handle=_call().run_id, poll_after=timedelta(minutes=5))
+    assert target.start(_call()) == goes_on
+    assert target.poll(_call(), goes_on.handle) == goes_on
+    target.cancel(_call(), goes_on.handle)
+    assert len(service.called) == 1, "nobody can ask it, nor stop it"
 
 
 def test_a_failure_brings_its_trace(target: LambdaAgent, service: _Lambda) -> None:
     service.error = "Unhandled"
     service.body = b'{"errorType": "KeyError", "errorMessage": "x", "stackTrace": ["  File a, line 1\\n", "    boom\\n"]}'
-    assert target.start(_call()).report == "  File a, line 1\n    boom\n"
+    assert _done(target).report == "  File a, line 1\n    boom\n"
 
 
 @pytest.mark.parametrize(
@@ -143,17 +163,34 @@ def test_a_failure_brings_its_trace(target: LambdaAgent, service: _Lambda) -> No
     [
         (404, "ResourceNotFoundException", "a function that there is"),
         (403, "AccessDeniedException", "AgentFunctions"),
-        (429, "TooManyRequestsException", "not started: TooManyRequestsException"),
         (413, "RequestTooLargeException", "not started"),
         (502, "SubnetIPAddressLimitReachedException", "not started"),
         (502, "KMSAccessDeniedException", "not started"),
+        (502, "ENINotReadyException", "not started"),
     ],
 )
 def test_what_surely_did_not_start_failed(target: LambdaAgent, service: _Lambda, status: int, code: str, said: str) -> None:
     service.status, service.error, service.body = status, code, b'{"Message": "no"}'
-    done = target.start(_call())
+    done = _done(target)
     assert (done.outcome, len(service.called)) == (Outcome.FAILED, 1)
     assert said in done.summary
+
+
+def test_one_that_lambda_has_no_room_for_is_busy(target: LambdaAgent, service: _Lambda) -> None:
+    service.status, service.error, service.headers = 429, "TooManyRequestsException", {"Retry-After": "7"}
+    service.body = b'{"Reason": "ReservedFunctionConcurrentInvocationLimitExceeded", "message": "Rate Exceeded."}'
+    with pytest.raises(AgentBusy, match=r"no room .*: ReservedFunctionConcurrentInvocationLimitExceeded") as busy:
+        target.start(_call())
+    assert (busy.value.retry_after, len(service.called)) == (timedelta(seconds=7), 1)
+
+
+@pytest.mark.parametrize("wait", ["", "soon", "-1", "999999"])
+def test_a_wait_that_is_none_is_not_believed(target: LambdaAgent, service: _Lambda, wait: str) -> None:
+    service.status, service.error, service.headers = 502, "EC2ThrottledException", {"Retry-After": wait}
+    service.body = b"{}"
+    with pytest.raises(AgentBusy, match="EC2ThrottledException") as busy:
+        target.start(_call())
+    assert busy.value.retry_after is None
 
 
 @pytest.mark.parametrize(
@@ -177,7 +214,7 @@ def test_a_lambda_that_cannot_be_reached_was_not_started(
         nobody.bind(("127.0.0.1", 0))
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{nobody.getsockname()[1]}")
         bootstrap.waiting_client.cache_clear()
-        done = target.start(_call())
+        done = _done(target)
     assert done.outcome is Outcome.FAILED
     assert "could not be called" in done.summary
 
@@ -187,3 +224,19 @@ def test_a_client_waits_as_long_as_the_agent_may_take_and_asks_once(service: _La
     assert (config.read_timeout, config.connect_timeout, config.tcp_keepalive) == (885, 5, True)
     assert config.retries["total_max_attempts"] == 1
     assert bootstrap.waiting_client(885) is bootstrap.waiting_client(885), "a client for each call would cost ten times it"
+
+
+def test_a_call_waits_for_its_seconds(service: _Lambda) -> None:
+    asked: list[int] = []
+    LambdaAgent(lambda seconds: asked.append(seconds) or bootstrap.waiting_client(seconds), ManualClock()).start(
+        _call(180.9)
+    )
+    assert (asked, len(service.called)) == ([180], 1), "it ends before the runner's time does"
+
+
+@pytest.mark.slow
+def test_one_that_takes_longer_than_botocores_60_seconds_is_called_once(target: LambdaAgent, service: _Lambda) -> None:
+    service.seconds, service.body = 65, b'"at last"'
+    done = target.start(_call(180))
+    assert isinstance(done, Done)
+    assert (done.outcome, done.report, len(service.called)) == (Outcome.SUCCEEDED, "at last", 1)

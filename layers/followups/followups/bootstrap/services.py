@@ -86,11 +86,11 @@ class _Aws:
         client = _client("sesv2", attempts=1)
         return SesMailer(client, sender=sender, default_to=report_to, configuration_set=configuration_set)
 
-    def agents(self, bucket: str) -> dict[str, AgentTarget]:
+    def agents(self, bucket: str) -> dict[str, AgentTarget]:  # noqa: ARG002 - what is long is kept by the runner
         from followups.adapters.agents.lambda_ import LambdaAgent
-        from followups.adapters.s3 import S3Outputs
+        from followups.adapters.local import SystemClock
 
-        return {"lambda": LambdaAgent(waiting_client, keep=S3Outputs(_client("s3"), bucket).keep)}
+        return {"lambda": LambdaAgent(waiting_client, SystemClock())}
 
 
 class _Offline:
