@@ -233,12 +233,7 @@ def test_one_that_was_there_and_is_gone(bed: Bed) -> None:
         ("SUCCEEDED", {"output": "null"}, Outcome.SUCCEEDED, "said nothing"),
         ("SUCCEEDED", {}, Outcome.SUCCEEDED, "said nothing"),
         ("SUCCEEDED", {"output": '{"outcome": "failed", "summary": "no"}'}, Outcome.FAILED, "no"),
-        (
-            "SUCCEEDED",
-            {"output": '"{\\"outcome\\": \\"attention\\", \\"summary\\": \\"look\\"}"'},
-            Outcome.ATTENTION,
-            "look",
-        ),
+        ("SUCCEEDED", {"output": json.dumps('{"outcome": "attention", "summary": "look"}')}, Outcome.ATTENTION, "look"),
         ("SUCCEEDED", {"outputDetails": {"included": False}}, Outcome.ATTENTION, "left out what it returned"),
         ("FAILED", {}, Outcome.FAILED, "failed with no error named"),
         ("FAILED", {"error": "E", "cause": '{"errorMessage": "boom", "errorType": "E"}'}, Outcome.FAILED, "with E: boom"),
