@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -84,7 +85,7 @@ def run_of(laptop: Laptop, agent: str, *, live: bool) -> tuple[str, str]:
 def token_of(run_id: str, home: Path) -> str:
     named = parse_run_id(run_id)
     assert named
-    return sign_run(RunToken(laptop_user(), *named), secret_file(home / "secret"))
+    return sign_run(RunToken(laptop_user(), *named, datetime.now(UTC) + timedelta(days=1)), secret_file(home / "secret"))
 
 
 def ask(url: str, laptop: Laptop, folder: Path, *, seed: int, examples: int) -> bool:

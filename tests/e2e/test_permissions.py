@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from followups.adapters.agents.lambda_ import LambdaAgent
 from followups.adapters.dynamodb import DynamoDBStore
+from followups.adapters.local import SystemClock
 from followups.adapters.s3 import S3Outputs
 from followups.adapters.ses import SesMailer
 from followups.adapters.signing_keys import SigningKeys
@@ -64,7 +65,7 @@ class Hands:
             agent=it, owner="ada", request={"v": 1, "task": "look"}, token="fr1.x", run_id="run-x", seconds=30,
             deadline=datetime.now(UTC) + timedelta(seconds=30),
         )  # fmt: skip
-        done = LambdaAgent(lambda _: self.client("lambda"), keep=lambda *_: None).start(one)
+        done = LambdaAgent(lambda _: self.client("lambda"), SystemClock()).start(one)
         return "" if done.outcome is Outcome.SUCCEEDED else f"{done.summary} {done.report}"
 
 
@@ -189,7 +190,7 @@ CALLS: dict[tuple[str, str], Callable[[Hands], Any]] = {
     **{(function, "dynamodb:GetItem"): _get for function in FUNCTIONS},
     **{(function, "dynamodb:PutItem"): _add for function in FUNCTIONS},
     **{(function, "dynamodb:UpdateItem"): _free for function in ("sweeper", "runner", "auditor")},
-    ("api", "dynamodb:UpdateItem"): lambda it: it.store.commit(Spend(ids.budget_key("ada", fresh()), 1, 9, None)),
+    ("api", "dynamodb:UpdateItem"): lambda it: it.store.commit(Spend(ids.quota_key(fresh()), 1, 9, None)),
     ("api", "dynamodb:DeleteItem"): _remove,
     ("api", "dynamodb:ConditionCheckItem"): _descend,
     ("sweeper", "dynamodb:ConditionCheckItem"): _set_aside_too_late,

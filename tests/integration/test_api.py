@@ -8,6 +8,7 @@ import pytest
 from followups.domain import ids
 from followups.domain.lineage import RunToken, sign_run
 from tests.support.api import SECRET, TASK, Api
+from tests.support.things import DEADLINE
 
 
 @pytest.fixture
@@ -96,7 +97,7 @@ def test_pages_follow_each_other_and_cursors_are_signed(server: Api) -> None:
 
 def test_a_run_token_speaks_for_its_live_run_only(server: Api) -> None:
     live = server.start(server.make()["id"])
-    token = sign_run(RunToken("me", live.id, live.fence), SECRET)
+    token = sign_run(RunToken("me", live.id, live.fence, DEADLINE), SECRET)
     status, child, _ = server.call("POST", "/v1/follow-ups", TASK | {"due": "in 1 second"}, followups_run_token=token)
     assert (status, child["parent"], child["depth"]) == (201, live.run_id, 1)
     assert "5 minutes" in child["warnings"][0]
@@ -104,16 +105,16 @@ def test_a_run_token_speaks_for_its_live_run_only(server: Api) -> None:
     for method, target in [("POST", f"{path}/run"), ("POST", f"{path}/pause"), ("PUT", "/v1/control")]:
         body = {"stopped": True} if "control" in target else None
         assert server.call(method, target, body, followups_run_token=token)[1]["code"] == "not_with_run_token"
-    forged = sign_run(RunToken("me", live.id, live.fence), b"another secret, 32 bytes long ..")
+    forged = sign_run(RunToken("me", live.id, live.fence, DEADLINE), b"another secret, 32 bytes long ..")
     assert server.call("POST", "/v1/follow-ups", TASK, followups_run_token=forged)[0] == 401
-    stale = sign_run(RunToken("me", live.id, live.fence + 1), SECRET)
+    stale = sign_run(RunToken("me", live.id, live.fence + 1, DEADLINE), SECRET)
     for method, target, body in [("POST", "/v1/follow-ups", TASK), ("DELETE", path, None), ("GET", path, None)]:
         assert server.call(method, target, body, followups_run_token=stale)[1]["code"] == "run_not_live"
 
 
 def test_a_tree_has_its_budget(server: Api) -> None:
     live = server.start(server.make()["id"])
-    token = sign_run(RunToken("me", live.id, live.fence), SECRET)
+    token = sign_run(RunToken("me", live.id, live.fence, DEADLINE), SECRET)
     answers = [server.call("POST", "/v1/follow-ups", TASK, followups_run_token=token) for _ in range(21)]
     assert [status for status, _, _ in answers] == [201] * 20 + [403]
     assert answers[-1][1]["code"] == "cascade_budget"

@@ -145,7 +145,7 @@ def test_a_sound_store_is_found_sound(books: Books) -> None:
     store.commit(
         *map(Add, [WAITS, CLAIMED, PAUSED, ENDED, sent(ENDED), REPORT, OF_REPORT, alive, agent(), control()]), *slots
     )
-    store.commit(Spend(ids.budget_key("ada", fresh()), 20, 20), Spend(ids.hour_key("ada", NOON), 7, 7))
+    store.commit(Spend(ids.quota_key(fresh()), 20, 20), Spend(ids.hour_key("ada", NOON), 7, 7))
     audited = books.look(cap=1, runs_per_hour=7)
     assert audited.findings == ()
     assert (audited.follow_ups, audited.runs, audited.broken, audited.more) == (6, 2, 0, {})

@@ -145,7 +145,7 @@ class Life:
 
     def _agent(self, call: AgentCall) -> Done | Pending:
         follow_up_id, _, fence = call.run_id.removeprefix("run-").rpartition("-")
-        token = RunToken("me", follow_up_id, int(fence))
+        token = RunToken("me", follow_up_id, int(fence), call.deadline)
         match self.rng.randrange(7):
             case 0:
                 raise AgentUncertain("the line went dead")

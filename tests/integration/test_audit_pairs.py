@@ -238,7 +238,7 @@ def test_more_descendants_than_allowed_are_found_whatever_the_counter_says(books
 
 
 def test_a_budget_beyond_its_limit_is_found(books: Books) -> None:
-    budget = ids.budget_key("ada", fresh())
+    budget = ids.quota_key(fresh())
     books.store.commit(Spend(budget, 21, 99))
     finding = books.only("budget_overspent")
     assert (finding.key, finding.weight) == (budget, Weight.BROKEN)

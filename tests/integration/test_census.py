@@ -38,7 +38,7 @@ def test_an_empty_store_has_nothing(bed: Bed) -> None:
 
 @REAL
 def test_all_that_is_stored_comes_once_as_it_is_now(bed: Bed) -> None:
-    store, budget = ledger(bed), ids.budget_key("ada", fresh())
+    store, budget = ledger(bed), ids.quota_key(fresh())
     waits, paused = follow_up(), follow_up(status=Status.PAUSED, owner="bob")
     closed = follow_up(status=Status.DONE, closed_at=later(), expires_at=later(days=90))
     things = [waits, paused, closed, run(closed), run(closed, fence=2), agent(), agent("@zoe"), control(stopped=True)]
@@ -82,7 +82,7 @@ def test_what_cannot_be_read_comes_as_such_and_hides_nothing(bed: Bed) -> None:
 @pytest.mark.parametrize("bed", ["moto"], indirect=True)
 def test_a_damaged_set_or_counter_is_unreadable(bed: Bed) -> None:
     """SQLite has tables for them, in which nothing can be damaged by itself."""
-    budget, store = ids.budget_key("ada", fresh()), ledger(bed)
+    budget, store = ids.quota_key(fresh()), ledger(bed)
     store.commit(TakeSlot(SLOTS, "a", 9), Spend(budget, 1, 9))
     bed.spoil(SLOTS, lambda item: item | {"members": "a"})
     bed.spoil(budget, lambda item: item | {"spent": "one"})

@@ -23,12 +23,13 @@ from followups.usecases import create as making
 from followups.usecases import manage, registry
 from followups.usecases.create import Request, create
 from followups.usecases.manage import Asker
-from followups.usecases.run import run
+from followups.usecases.run import Crew, run
 from followups.usecases.sweep import sweep
 from followups.usecases.world import Limits, World
 from tests.support.beds import Bed
 from tests.support.clock import START, ManualClock
 from tests.support.race import race
+from tests.support.things import DEADLINE
 from tests.support.world import ME, SECRET, Bench, FakeAgent, ListQueue
 
 HOUR = timedelta(hours=1)
@@ -197,7 +198,7 @@ def test_an_agent_replaces_what_its_tree_made_and_nothing_else(bench: Bench) -> 
 
     def does(call: AgentCall) -> Done:
         live = next(it for it in (bench.now(mine), bench.now(own)) if it.run_id == call.run_id)
-        asker = Asker(owner="me", token=RunToken("me", live.id, live.fence))
+        asker = Asker(owner="me", token=RunToken("me", live.id, live.fence, DEADLINE))
         if live.id == own.id:
             # Its own run's place: a chain of single follow-ups, of which one is open at a time.
             told.append(bench.now(make(bench.world, when="1d", replace_key="own", asker=asker)).parent or "")
@@ -297,7 +298,7 @@ def test_a_change_of_mind_that_races_a_claim_leaves_one_truth(server_bed: Bed, c
     assert change == "edit" or any(map(any, won))
     messages = [message for message, _ in queue.sent] + [Message("start", it.owner, it.id, 1) for it in line]
     for message in messages:
-        run(world, {"fake": agent}, SECRET, message, remaining=timedelta(minutes=15))
+        run(world, Crew(targets={"fake": agent}, secret=SECRET), message, remaining=timedelta(minutes=15))
     ran = {call.request["follow_up_id"] for call in agent.calls}
     changed = {it.id for it, of_round in zip(line, won, strict=True) if of_round[0]}
     assert not ran & changed and len(agent.calls) == len(ran)
@@ -366,7 +367,7 @@ def test_a_dead_runs_token_takes_nobodys_place(bench: Bench, monkeypatch: pytest
 
     def does(call: AgentCall) -> Done:
         live = bench.now(it)
-        tokens.append(RunToken("me", live.id, live.fence))
+        tokens.append(RunToken("me", live.id, live.fence, DEADLINE))
         stale = live
         monkeypatch.setattr(making, "_descent", lambda *_: (lineage.descend(stale, tokens[0]), lineage.conditions(stale)))
         return Done(outcome=Outcome.SUCCEEDED, summary="well")

@@ -50,7 +50,7 @@ def test_one_change_is_one_write_and_several_are_one_transaction(bed: DynamoDBBe
     store, first, old = DynamoDBStore(client, bed.table), follow_up(), agent()
     for changes in (
         (Add(first),), (Add(old),), (moved(first),), (TakeSlot(SLOTS, "a", 1),), (FreeSlot(SLOTS, "a"),),
-        (Spend(ids.budget_key("ada", "r"), 1, 1),), (Remove(old),), (Add(follow_up()), TakeSlot(SLOTS, "a", 1)),
+        (Spend(ids.quota_key("r"), 1, 1),), (Remove(old),), (Add(follow_up()), TakeSlot(SLOTS, "a", 1)),
     ):  # fmt: skip
         store.commit(*changes)
     assert calls == ["PutItem"] * 3 + ["UpdateItem"] * 3 + ["DeleteItem", "TransactWriteItems"]

@@ -98,7 +98,7 @@ def changes_of(store: Store) -> dict[str, tuple[Change, ...]]:
         "swap": (moved(first),),
         "slot": (TakeSlot(SLOTS, "a", 1),),
         "start": (start, TakeSlot(SLOTS, "b", 2), TakeSlot(ids.ALL_SLOTS_KEY, "b", 1)),
-        "create": (Add(follow_up()), Spend(ids.budget_key("ada", "r"), 1, 1)),
+        "create": (Add(follow_up()), Spend(ids.quota_key("r"), 1, 1)),
     }
 
 
@@ -108,7 +108,7 @@ def test_a_write_whose_answer_was_lost_and_that_boto3_repeats_is_done_once(bed: 
     over(Between(bed.client, twice), bed).commit(*changes)
     items = bed.items()
     if name == "create":
-        assert items[ids.budget_key("ada", "r")]["spent"] == 1
+        assert items[ids.quota_key("r")]["spent"] == 1
     for change in changes:
         if isinstance(change, Swap | Add):
             entity = change.new if isinstance(change, Swap) else change.entity

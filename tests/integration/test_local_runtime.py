@@ -164,7 +164,7 @@ def test_ctrl_c_amid_a_tick_loses_no_message(laptop: Laptop, kind: type, monkeyp
 
     monkeypatch.setattr(SQLiteStore, "commit", commit_and_signal)
     if kind is Run:  # its message is lost, so that a tick finds the report
-        monkeypatch.setattr("followups.usecases.run._queue_report", lambda *_: None)
+        monkeypatch.setattr("followups.usecases.settle.queue_report", lambda *_: None)
     ended = laptop.here("dev", "--port", "0")
 
     assert (ended.returncode, to_come) == (0, []), ended.stderr

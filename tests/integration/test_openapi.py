@@ -21,7 +21,7 @@ from followups.domain.status import CLOSED, WAKING, Status
 from tests.support.api import SECRET, TASK, Api
 from tests.support.clock import START
 from tests.support.contract import DOCUMENT
-from tests.support.things import follow_up, run
+from tests.support.things import DEADLINE, follow_up, run
 
 PATH = "/v1/follow-ups"
 NOBODY = "a" * ids.ID_LENGTH
@@ -98,7 +98,7 @@ class Caller:
         return f"{PATH}/{it.id}"
 
     def token(self, path: str, fence: int = 2) -> str:
-        return sign_run(RunToken("me", path.rpartition("/")[2], fence), SECRET)
+        return sign_run(RunToken("me", path.rpartition("/")[2], fence, DEADLINE), SECRET)
 
     def target(self, pattern: str) -> str:
         """Gives a route's path with names of what is there."""

@@ -12,7 +12,7 @@ from tests.support.commits import added, refused
 from tests.support.things import follow_up, fresh
 
 SLOTS = ids.agent_slots_key("@backup")
-BUDGET = ids.budget_key("ada", fresh("root"))
+BUDGET = ids.quota_key(fresh("root"))
 
 
 def test_slots_are_taken_up_to_the_cap(store: Store) -> None:

@@ -104,7 +104,7 @@ def test_a_start_and_a_cancel_never_both_win(server_bed: Bed) -> None:
 
 
 def test_a_counter_is_never_overspent(server_bed: Bed) -> None:
-    store, budget = server_bed.open(), ids.budget_key("ada", fresh())
+    store, budget = server_bed.open(), ids.quota_key(fresh())
     won = race(RACERS, 2, lambda racer, _: wins(store, Spend(budget, 1, 20), Add(follow_up())))
     assert sum(map(sum, won)) == 20
     made = [key for key in server_bed.items() if key.sk == "META"]

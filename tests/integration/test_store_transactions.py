@@ -17,7 +17,7 @@ from tests.support.commits import added, moved, refused
 from tests.support.things import agent, follow_up, fresh, later, run
 
 SLOTS = ids.agent_slots_key("@backup")
-BUDGET = ids.budget_key("ada", fresh("root"))
+BUDGET = ids.quota_key(fresh("root"))
 
 
 def scene(store: Store) -> tuple[FollowUp, list[Change]]:

@@ -14,7 +14,7 @@ from followups.domain.errors import MailNotSent, MailRefused, MailUncertain
 from followups.domain.ids import derive_id
 from followups.domain.messages import Message
 from followups.usecases.report import send_report
-from followups.usecases.run import run
+from followups.usecases.run import Crew, run
 from followups.usecases.sweep import Swept, sweep
 from followups.usecases.world import Limits, World
 from tests.support.api import SECRET, Api
@@ -80,7 +80,7 @@ class Engine(Api):
 
     def run(self, message: Message, does: Callable[[AgentCall], Done | Pending]) -> str:
         self.agent.does = does
-        return run(self.world, {"command": self.agent}, SECRET, message, remaining=REMAINING).word
+        return run(self.world, Crew(targets={"command": self.agent}, secret=SECRET), message, remaining=REMAINING).word
 
     def report(self, message: Message, does: str) -> str:
         self.mailer.does = does

@@ -22,7 +22,7 @@ RUNS = [run(FOLLOW_UPS[n], fence=fence) for n, fence in ((0, 1), (0, 2), (0, 3),
 AGENTS = [agent(name) for name in ("@a", "@b")]
 THINGS: list[FollowUp | Run | Agent | Any] = [*FOLLOW_UPS, *RUNS, *AGENTS, control()]
 SETS = (ids.ALL_SLOTS_KEY, ids.agent_slots_key("@a"))
-COUNTERS = (ids.budget_key("ada", FOLLOW_UPS[0].id), ids.hour_key("bob", START))
+COUNTERS = (ids.quota_key("ada"), ids.hour_key("bob", START))
 #: All times of this world: few, so that many are equal, and some a millisecond apart.
 TIMES = [START + timedelta(milliseconds=n) for n in (0, 1, 60_000, 60_001, 86_400_000)]
 

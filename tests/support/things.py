@@ -10,6 +10,8 @@ from followups.domain.status import Outcome, ReportStatus, Status
 from tests.support.clock import START
 
 _numbers = count(1)
+#: Of runs whose deadline is not what a test is about.
+DEADLINE = START + timedelta(days=1)
 
 
 def fresh(word: str = "thing") -> str:

@@ -19,7 +19,7 @@ from followups.domain.status import Outcome
 from followups.usecases import registry
 from followups.usecases.create import Request, create
 from followups.usecases.manage import Asker
-from followups.usecases.run import run
+from followups.usecases.run import Crew, run
 from followups.usecases.sweep import Swept, sweep
 from followups.usecases.world import Limits, World
 from tests.support.clock import ManualClock
@@ -97,7 +97,9 @@ class Bench:
 
     def run(self, message: Message) -> str:
         """Gives what came of the message in a word."""
-        return run(self.world, {"fake": self.agent}, SECRET, message, remaining=timedelta(minutes=15)).word
+        return run(
+            self.world, Crew(targets={"fake": self.agent}, secret=SECRET), message, remaining=timedelta(minutes=15)
+        ).word
 
     def run_all(self) -> list[str]:
         return [self.run(message) for message in self.queue.take("start")]

@@ -14,10 +14,11 @@ from followups.domain.lineage import RunToken, read_run_token, sign_run
 from followups.domain.messages import Message, read_message
 from followups.domain.status import Status
 from tests.support.clock import START
+from tests.support.things import DEADLINE
 from tests.unit.test_editing import follow_up
 
 OLD, NEW = b"old secret, 32 bytes long .......", b"new secret, 32 bytes long ......."
-RUN = RunToken("me", "a" * 26, 3)
+RUN = RunToken("me", "a" * 26, 3, DEADLINE)
 
 
 def test_a_token_is_read_with_either_key() -> None:

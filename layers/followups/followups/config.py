@@ -26,6 +26,7 @@ from followups.domain.zones import find_zone, known_zone
 CONFIG_FILE = "config.json"
 MAX_CAP = 100
 MAX_RUNS_PER_HOUR = 100_000
+MAX_OPEN = 1_000_000
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -66,6 +67,11 @@ class LaptopConfig:
     cap: int = 2
     #: Runs that may be started in an hour; 0: as many as there are.
     runs_per_hour: int = 0
+    #: Follow-ups that may be open; 0: as many as there are.
+    max_open: int = 1_000
+    #: Generations of follow-ups that agents may make below a person's, and how many of them in one tree.
+    max_depth: int = 2
+    max_descendants: int = 20
 
 
 def read_environment(environ: Mapping[str, str]) -> LaptopEnvironment:
@@ -208,22 +214,23 @@ def _check_zone(value: object) -> str | None:
     return None
 
 
-def _check_cap(value: object) -> str | None:
-    fits = type(value) is int and 1 <= value <= MAX_CAP
-    return None if fits else f"write a whole number from 1 to {MAX_CAP}"
+def _whole(least: int, most: int, also: str = "") -> Callable[[object], str | None]:
+    def check(value: object) -> str | None:
+        fits = type(value) is int and least <= value <= most
+        return None if fits else f"write a whole number from {max(1, least)} to {most}{also}"
 
-
-def _check_runs_per_hour(value: object) -> str | None:
-    fits = type(value) is int and 0 <= value <= MAX_RUNS_PER_HOUR
-    return None if fits else f"write a whole number from 1 to {MAX_RUNS_PER_HOUR}, or 0 for no limit"
+    return check
 
 
 _CHECKS: dict[str, Callable[[object], str | None]] = {
     "report_to": _check_address,
     "sender": _check_address,
     "timezone": _check_zone,
-    "cap": _check_cap,
-    "runs_per_hour": _check_runs_per_hour,
+    "cap": _whole(1, MAX_CAP),
+    "runs_per_hour": _whole(0, MAX_RUNS_PER_HOUR, ", or 0 for no limit"),
+    "max_open": _whole(0, MAX_OPEN, ", or 0 for no limit"),
+    "max_depth": _whole(0, 10, ", or 0 for none"),
+    "max_descendants": _whole(1, 100),
 }
 
 

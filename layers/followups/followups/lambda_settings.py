@@ -59,6 +59,14 @@ def _queue_url(text: str) -> str:
     return text
 
 
+def _api_url(text: str) -> str:
+    url = urlsplit(text)
+    local = url.hostname is not None and (url.hostname == "127.0.0.1" or url.hostname.endswith("localhost"))
+    if (url.scheme != "https" and not local) or not url.hostname or url.query or url.fragment:
+        raise ValueError("is not the address of an HTTP API")
+    return text.rstrip("/")
+
+
 def _secret_arn(text: str) -> str:
     if not _SECRET_ARN.fullmatch(text):
         raise ValueError("is not the ARN of a Secrets Manager secret")
@@ -87,6 +95,9 @@ ReportQueueUrl = Annotated[
 ]
 GlobalCap = Annotated[int, _Whole, _between(1, 100, "how many agents may be alive at once")]
 RunsPerHour = Annotated[int, _Whole, _between(0, 100_000, "how many runs one owner may start in an hour, 0 for no limit")]
+MaxOpen = Annotated[int, _Whole, _between(0, 1_000_000, "how many follow-ups one owner may have open, 0 for no limit")]
+MaxDepth = Annotated[int, _Whole, _between(0, 10, "how many generations of follow-ups agents may make below a person's")]
+MaxDescendants = Annotated[int, _Whole, _between(1, 100, "how many follow-ups the agents of one tree may make")]
 #: Two ticks at least, so that one lost tick costs nothing; SQS delays a message by 900 s at most.
 LookAhead = Annotated[int, _Whole, _between(2 * TICK_S, 900, "how many seconds before its time a follow-up is claimed")]
 SecretArn = Annotated[str, AfterValidator(_secret_arn), Field(description="the ARN of the secret that signs run tokens")]
@@ -103,6 +114,7 @@ ConfigurationSet = Annotated[
 OutputBucket = Annotated[
     str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", description="the bucket of whole outputs, by its name")
 ]
+ApiUrl = Annotated[str, AfterValidator(_api_url), Field(description="the root of the HTTP API, the stack's output ApiUrl")]
 Recipients = Annotated[
     tuple[str, ...], BeforeValidator(_patterns), Field(description="a list like ops@example.com,*@team.example.com")
 ]
@@ -145,6 +157,12 @@ class ApiSettings(_Settings):
     """For the function that answers the HTTP API."""
 
     start_queue_url: StartQueueUrl
+    report_queue_url: ReportQueueUrl
+    output_bucket: OutputBucket
+    max_open: MaxOpen
+    max_depth: MaxDepth
+    max_descendants: MaxDescendants
+    api_url: ApiUrl
     look_ahead_seconds: LookAhead
     token_secret_arn: SecretArn
     default_timezone: TimeZone
@@ -159,7 +177,7 @@ class ApiSettings(_Settings):
 
     @property
     def longest_run(self) -> int:
-        """The longest timeout in seconds that an agent may be registered with."""
+        """The longest timeout in seconds that an agent may be registered with which is waited for."""
         return self.runner_timeout - reserve(self.runner_timeout)
 
     @model_validator(mode="after")
@@ -187,6 +205,7 @@ class RunnerSettings(_Settings):
     token_secret_arn: SecretArn
     runner_timeout: RunnerTimeout
     lease_margin_seconds: LeaseMargin
+    api_url: ApiUrl
 
 
 class ReporterSettings(_Settings):
@@ -195,6 +214,7 @@ class ReporterSettings(_Settings):
     sender: Sender
     report_to: ReportTo
     configuration_set: ConfigurationSet
+    output_bucket: OutputBucket
     allowed_recipients: Recipients
     allow_any_recipient: AnyRecipient
 

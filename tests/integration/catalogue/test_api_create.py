@@ -12,6 +12,7 @@ from tests.integration.catalogue.rows import row
 from tests.integration.catalogue.test_api_transport import refused
 from tests.support.api import SECRET, TASK, Api
 from tests.support.clock import START
+from tests.support.things import DEADLINE
 from tests.support.things import fresh as fresh_name
 
 PATH = "/v1/follow-ups"
@@ -134,7 +135,7 @@ class Live:
         spoil(api, self.id, status=Status.RUNNING, fence=1, attempt=1, started_at=START, lease_until=hour, wake_at=hour)
 
     def token(self, secret: bytes = SECRET, **changed: Any) -> str:
-        fields: dict[str, Any] = {"owner": "me", "follow_up_id": self.id, "fence": 1}
+        fields: dict[str, Any] = {"owner": "me", "follow_up_id": self.id, "fence": 1, "deadline": DEADLINE}
         return sign_run(RunToken(**(fields | changed)), secret)
 
     def refused(
@@ -151,7 +152,11 @@ def live(api: Api) -> Live:
 @pytest.mark.parametrize(
     "forge",
     [
-        row(50, "other-secret", lambda _: sign_run(RunToken("me", "a" * 26, 1), b"another secret, 32 bytes long ..")),
+        row(
+            50,
+            "other-secret",
+            lambda _: sign_run(RunToken("me", "a" * 26, 1, DEADLINE), b"another secret, 32 bytes long .."),
+        ),
         row(50, "word", lambda _: "token"),
         row(50, "three-words", lambda _: "fr1.a.b"),
         row(50, "empty-parts", lambda _: "fr1.."),

@@ -18,6 +18,7 @@ from followups.domain.errors import UnreadableItem
 from followups.domain.late import WIDEST, allowed
 from followups.domain.rule import Rule
 from followups.domain.status import CLOSED
+from followups.domain.verdicts import check_ladder
 from followups.domain.zones import known_zone
 
 Item = dict[str, Any]
@@ -126,6 +127,7 @@ def _readers(name: str) -> dict[str, Callable[[Any], Any]]:
     readers = {it.name: _reader(hints[it.name]) for it in fields(KINDS[name])}
     # What the index orders by is what counts: who moves an item by hand in the console writes this number.
     exact = {"wake_at": _from_epoch_ms, "rule": _rule, "timezone": _zone, "late": _late, "stagger_s": _stagger}
+    exact["ladder"] = _ladder
     exact |= dict.fromkeys(("anchor", "due_wall"), _wall_time)
     return readers | {field: reader for field, reader in exact.items() if field in readers}
 
@@ -184,6 +186,11 @@ def _stagger(value: Any) -> int:
 
 def _late(value: Any) -> str:
     allowed(_exactly(str, value))
+    return str(value)
+
+
+def _ladder(value: Any) -> str:
+    check_ladder(_exactly(str, value))
     return str(value)
 
 

@@ -4,9 +4,12 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+#: Of a whole output so much is read for a report, in bytes: more than a report shows, whatever is left out of it.
+READ_LIMIT = 1024 * 1024
+
 
 class S3Outputs:
-    """Keeps outputs under `runs/<run id>.txt`. Only the operator reads them, and the bucket forgets them."""
+    """Keeps outputs under `runs/<run id>.txt`, until the bucket forgets them."""
 
     def __init__(self, client: Any, bucket: str) -> None:
         self._client = client
@@ -22,3 +25,15 @@ class S3Outputs:
         except (ClientError, BotoCoreError):
             return None
         return f"s3://{self._bucket}/{key}"
+
+    def read(self, ref: str) -> str | None:
+        """Gives the beginning of an output of this bucket, or None if there is none, or it cannot be read now."""
+        key = ref.removeprefix(f"s3://{self._bucket}/")
+        if key == ref or not key.startswith("runs/"):
+            return None
+        try:
+            answer = self._client.get_object(Bucket=self._bucket, Key=key, Range=f"bytes=0-{READ_LIMIT - 1}")
+            raw: bytes = answer["Body"].read()
+        except (ClientError, BotoCoreError):
+            return None
+        return raw.decode("utf-8", "ignore")

@@ -6,7 +6,7 @@ laptop's `list` does not wait for it.
 
 from typing import Annotated, Any, Literal, NamedTuple, TypedDict
 
-from followups.domain.status import Outcome, ReportStatus, Status
+from followups.domain.status import Outcome, ReportStatus, Status, Verdict
 
 
 class Shape(NamedTuple):
@@ -36,6 +36,11 @@ class LiveRun(TypedDict):
     id: RunId
     started_at: Instant | None
     deadline_at: Annotated[Instant | None, "When it must have ended."]
+    target_id: Annotated[str | None, "What the agent's target calls it."]
+    heard_at: Annotated[Instant | None, "When its agent was heard of last."]
+    progress: Annotated[str | None, "What that said of how far it is."]
+    claimed_at: Instant | None
+    attempt: Number
 
 
 class FollowUp(TypedDict):
@@ -69,6 +74,11 @@ class FollowUp(TypedDict):
     paused_until: Annotated[Instant | None, "When it goes on by itself; null until it is resumed."]
     replace_key: Annotated[str | None, "Your name for what it is about."]
     replaced_by: Annotated[Id | None, "The follow-up that took its place."]
+    done_when: Annotated[str | None, "When it is a success, in words."]
+    retry_until_met: Annotated[str | None, "How long it waits after each look that did not find it met."]
+    give_up_at: Annotated[Instant | None, "No look is planned after this."]
+    last_verdict: Verdict | None
+    test: Annotated[bool, "An operator's try of the agent: nothing is mailed."]
     parent: Annotated[RunId | None, "The run that created it; null for a person's."]
     root: Annotated[Id, "The follow-up at the top of its tree."]
     depth: Annotated[Count, "Generations below its root."]
@@ -115,6 +125,31 @@ class Report(TypedDict):
     at: Instant | None
 
 
+class Usage(TypedDict):
+    """What the agent says that its run cost."""
+
+    model: str | None
+    input_tokens: Annotated[int | None, Shape(minimum=0)]
+    output_tokens: Annotated[int | None, Shape(minimum=0)]
+    cost_usd: Annotated[str | None, "A decimal number.", Shape(pattern=r"^[0-9]+(\.[0-9]+)?$")]
+
+
+class LateResult(TypedDict):
+    """What the agent said when its run was over already."""
+
+    at: Instant
+    outcome: Outcome
+    summary: str
+    report: str
+
+
+class Denied(TypedDict):
+    """Follow-ups that the run asked for and did not get."""
+
+    count: Number
+    why: Annotated[str | None, "Why it did not get the last."]
+
+
 class Run(TypedDict):
     """What became of one attempt. It is there once the attempt has ended."""
 
@@ -139,7 +174,20 @@ class Run(TypedDict):
     parent: RunId | None
     depth: Count
     report: Report
-    output: Annotated[str | None, "Where the whole output lies, if it was longer than a report may be."]
+    output: Annotated[str | None, "Where the whole output lies, if it was longer than a record may be."]
+    kind: Annotated[str | None, "The agent's kind."]
+    fence: Annotated[Number, "Raised by each claim; the end of the run's id."]
+    claimed_at: Instant | None
+    deadline_at: Annotated[Instant | None, "When it had to have ended."]
+    lateness_s: Annotated[int | None, "Seconds after its time at which it started.", Shape(minimum=0)]
+    target_id: Annotated[str | None, "What the agent's target calls it."]
+    done_when: str | None
+    verdict: Annotated[Verdict | None, "Whether `done_when` is so; null if that was not asked."]
+    evidence: Annotated[str | None, "What the verdict goes by."]
+    usage: Usage | None
+    late_result: LateResult | None
+    refused: Denied | None
+    test: bool
 
 
 class RunWithReport(Run):
@@ -161,33 +209,13 @@ class Mail(TypedDict):
     html: str
 
 
-class Agent(TypedDict):
-    name: str
-    kind: Annotated[str, "`command`, `lambda` or `checklist`."]
-    command: Annotated[list[str], "Program and arguments, run without a shell; empty for other kinds."]
-    target: Annotated[str | None, "The function's ARN; null for what runs here."]
-    timeout_s: Annotated[int, Shape(minimum=1, maximum=3_600)]
-    max_concurrency: Annotated[int, Shape(minimum=1, maximum=100)]
-    rerun: Annotated[Literal["safe", "never"], "Whether a run that broke off may simply be run again."]
-    max_attempts: Annotated[int, Shape(minimum=1, maximum=10)]
-    builtin: bool
+class Tree(TypedDict):
+    """A person's follow-up, and all that agents made of it."""
 
-
-class Agents(TypedDict):
-    agents: list[Agent]
-
-
-class RemovedAgent(TypedDict):
-    name: str
-    removed: Literal[True]
-
-
-class Control(TypedDict):
-    """The kill switch: while it is on, no run starts; reports still go out."""
-
-    stopped: bool
-    reason: str | None
-    changed_at: Annotated[Instant | None, "Null if it was never touched."]
+    root: Id
+    follow_ups: Annotated[list[FollowUp], "The root first, then generation by generation."]
+    made: Annotated[Count, "How many follow-ups its agents have made."]
+    limit: Annotated[Count, "How many they may make."]
 
 
 class Health(TypedDict):
@@ -216,6 +244,8 @@ class Problem(TypedDict):
     requests: Annotated[
         list[Body], "What was sent, in ways that would be taken: ready to be sent, if one of them is meant."
     ]
+    retryable: Annotated[bool, "Whether the same request may be taken later, without anybody's having changed anything."]
+    hint: Annotated[str | None, "What to do instead, for an agent."]
 
 
 class GatewayMessage(TypedDict):

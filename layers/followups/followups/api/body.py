@@ -7,14 +7,14 @@ from pydantic import BaseModel, ValidationError
 
 from followups.api.answers import FieldError
 from followups.api.problems import HttpProblem
-from followups.api.request import json_object
+from followups.api.request import MAX_BODY, json_object
 
 M = TypeVar("M", bound=BaseModel)
 
 
-def read(event: Mapping[str, Any], model: type[M]) -> M:
+def read(event: Mapping[str, Any], model: type[M], limit: int = MAX_BODY) -> M:
     """Gives the request's body as the model. Raises HttpProblem 400, 413, 415 or 422."""
-    raw = json_object(event)
+    raw = json_object(event, limit)
     try:
         return model.model_validate(raw)
     except ValidationError as error:

@@ -6,7 +6,7 @@ from typing import Any
 from followups.api.request import sent
 from followups.domain import ids
 from followups.domain.errors import Unauthenticated
-from followups.domain.lineage import read_run_token
+from followups.domain.lineage import RunToken, read_run_token
 from followups.usecases.manage import Asker
 
 
@@ -22,6 +22,15 @@ def asker(event: Mapping[str, Any], secrets: Sequence[bytes]) -> Asker:
         # What an agent creates belongs to the person whose follow-up it runs, whatever credentials it came with.
         return Asker(owner=token.owner, token=token)
     return Asker(owner=owner)
+
+
+def run_token(event: Mapping[str, Any], secrets: Sequence[bytes]) -> RunToken:
+    """Gives the run that speaks for itself, by its token alone. Raises Unauthenticated `invalid_run_token`."""
+    text = sent(event, "followups-run-token")
+    if text is None:
+        kind, _, bearer = (sent(event, "authorization") or "").partition(" ")
+        text = bearer if kind.lower() == "bearer" else ""
+    return read_run_token(text.strip(), secrets)
 
 
 def _owner(authorizer: Mapping[str, Any]) -> str:

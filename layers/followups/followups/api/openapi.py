@@ -8,7 +8,8 @@ from typing import Any
 
 from followups import __version__
 from followups.api import answers, shapes
-from followups.api.operations import OPERATIONS, Operation
+from followups.api.operation import Operation
+from followups.api.operations import OPERATIONS
 from followups.api.problems import TITLES
 from followups.api.service import Route
 from followups.domain.ids import AGENT_NAME
@@ -62,8 +63,11 @@ _PARAMETERS: dict[str, Json] = {
     },
     "RunToken": {
         "in": "header", "name": "Followups-Run-Token", "description": "Of the run that calls: `FOLLOWUPS_RUN_TOKEN`.",
-        "schema": {"type": "string", "pattern": r"^fr1\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$"},
+        "schema": {"type": "string", "pattern": r"^fr2\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$"},
     },
+}  # fmt: skip
+_PARAMETERS["OwnToken"] = _PARAMETERS["RunToken"] | {
+    "required": True, "description": "Of the very run, as its agent was told it; or as a bearer token in `Authorization`.",
 }  # fmt: skip
 _HEADERS: dict[str, Json] = {
     "ETag": {
@@ -125,21 +129,26 @@ def document(routes: Iterable[tuple[str, str, Route]]) -> Json:
 
 
 def _operation(verb: str, path: str, name: str, it: Operation) -> Json:
-    operator = verb != "GET" and path.startswith(("/v1/agents", "/v1/control"))
-    scope = "operate" if operator else "read" if verb == "GET" or path == "/v1/preview" else "write"
-    parameters = [*_in_path(path), *it.parameters, *([] if it.public else ["RunToken"])]
+    parameters = [*_in_path(path), *it.parameters, *([] if it.public else ["OwnToken" if it.by_token else "RunToken"])]
     made: Json = {
         "operationId": name.rstrip("_"),
         "summary": it.summary,
         "tags": ["service" if it.public else path.split("/")[2]],
         # The empty one is a laptop's: there the operating system says who calls.
-        "security": [] if it.public else [{"iam": []}, {"jwt": [f"followups/{scope}"]}, {}],
+        "security": [] if it.public or it.by_token else [{"iam": []}, {"jwt": [f"followups/{_scope(verb, path)}"]}, {}],
         "parameters": [_ref("parameters", each) for each in parameters],
     }
     if it.body is not None:
         content = {"application/json": {"schema": _ref("schemas", it.body.__name__), "example": it.example}}
         made["requestBody"] = {"required": it.body_required, "content": content}
     return made
+
+
+def _scope(verb: str, path: str) -> str:
+    if path.endswith("/work"):
+        return "work"
+    operator = path.endswith("/secret") or (verb != "GET" and path.startswith(("/v1/agents", "/v1/control")))
+    return "operate" if operator else "read" if verb == "GET" or path == "/v1/preview" else "write"
 
 
 def _answers(it: Operation, links: Json, schemas: Json) -> Json:

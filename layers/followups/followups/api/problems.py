@@ -18,6 +18,7 @@ TITLES = {
     404: "Not found",
     405: "Method not allowed",
     409: "Not in this state",
+    410: "Too late",
     412: "Changed meanwhile",
     413: "Too large",
     415: "Not JSON",
@@ -74,13 +75,17 @@ def problem(error: Refused, instance: str, sent: "answers.Body | None" = None) -
         errors = [{"pointer": f"/{error.field}", "msg": error.detail}]
     headers = error.headers if isinstance(error, HttpProblem) else {}
     requests = [sent | {error.field: it} for it in error.readings] if sent is not None and error.field else []
-    return _problem(error.http_status, error.code, error.detail, instance, errors, headers, requests)
+    return _problem(
+        error.http_status, error.code, error.detail, instance, errors, headers, requests=requests,
+        retryable=error.retryable, hint=error.hint,
+    )  # fmt: skip
 
 
 def store_problem(error: StoreError, instance: str) -> Answer:
     """Gives a store's failure as 503: nothing was written, and trying again is right if it was only busy."""
     code = {StoreBusy: "try_again", StoreFull: "store_full"}.get(type(error), "store_unusable")
-    return _problem(503, code, str(error), instance, [], {"Retry-After": "2" if code == "try_again" else "60"})
+    after = {"Retry-After": "2" if code == "try_again" else "60"}
+    return _problem(503, code, str(error), instance, [], after, retryable=True)
 
 
 def bug(instance: str) -> Answer:
@@ -91,7 +96,7 @@ def bug(instance: str) -> Answer:
 
 def _problem(
     status: int, code: str, detail: str, instance: str, errors: "list[answers.FieldError]", headers: dict[str, str],
-    requests: "Sequence[answers.Body]" = (),
+    requests: "Sequence[answers.Body]" = (), retryable: bool = False, hint: str | None = None,
 ) -> Answer:  # fmt: skip
     body: answers.Problem = {
         "type": _BASE + code,
@@ -102,6 +107,8 @@ def _problem(
         "instance": instance,
         "errors": errors,
         "requests": list(requests),
+        "retryable": retryable,
+        "hint": hint,
     }
     # What was sent may be no text, and is named all the same: half of a surrogate pair becomes its JSON escape.
     content = json.dumps(body, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()

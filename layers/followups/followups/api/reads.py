@@ -10,8 +10,9 @@ from followups.api.service import Service, asker, one
 from followups.domain import preview
 from followups.domain.entities import FollowUp
 from followups.domain.status import OPEN, Status
-from followups.usecases import manage, registry
+from followups.usecases import family, manage, registry
 from followups.usecases.manage import Asker
+from followups.usecases.report import with_whole
 from followups.usecases.world import World
 
 if TYPE_CHECKING:
@@ -52,17 +53,21 @@ def runs(service: Service, event: Mapping[str, Any], path: dict[str, str]) -> An
 
 
 def get_run(service: Service, event: Mapping[str, Any], path: dict[str, str]) -> Answer:
-    it = manage.get_run(service.world, asker(service, event), path["id"])
+    it = with_whole(manage.get_run(service.world, asker(service, event), path["id"]), service.world.outputs)
     return answer(200, views.run(it) | {"report_text": it.report})
 
 
 def get_report(service: Service, event: Mapping[str, Any], path: dict[str, str]) -> Answer:
     from followups.domain.report import compose  # A laptop's `list` does not wait for it.
 
-    it = manage.get_run(service.world, asker(service, event), path["id"])
+    it = with_whole(manage.get_run(service.world, asker(service, event), path["id"]), service.world.outputs)
     report = compose(it)
     content = {"subject": report.subject, "text": report.text, "html": report.html}
     return answer(200, {"run": views.run(it), **content})
+
+
+def tree(service: Service, event: Mapping[str, Any], path: dict[str, str]) -> Answer:
+    return answer(200, views.tree(family.tree(service.world, asker(service, event), path["id"])))
 
 
 def list_agents(service: Service, event: Mapping[str, Any], _path: dict[str, str]) -> Answer:

@@ -11,16 +11,18 @@ from typing import Any
 from followups.api.problems import HttpProblem
 
 MAX_BODY = 64 * 1024
+#: What an agent says of its run may be as long as a report, with what JSON makes of it.
+MAX_RESULT = 1024 * 1024
 _KEY = re.compile(r"[!-+\--~]{1,128}")
 
 
-def json_object(event: Mapping[str, Any]) -> dict[str, Any]:
-    """Gives the request's body, a JSON object. Raises HttpProblem 400, 413, 415 or 422."""
+def json_object(event: Mapping[str, Any], limit: int = MAX_BODY) -> dict[str, Any]:
+    """Gives the request's body, a JSON object of at most `limit` bytes. Raises HttpProblem 400, 413, 415 or 422."""
     media_type, _, parameters = header(event, "content-type").partition(";")
     charset = parameters.strip().lower().removeprefix("charset=").strip('"')
     if media_type.strip().lower() != "application/json" or charset not in ("", "utf-8"):
         raise HttpProblem(415, "unsupported_media_type", "send Content-Type: application/json, in UTF-8")
-    return _object(_text(event))
+    return _object(_text(event, limit))
 
 
 def has_form(event: object) -> bool:
@@ -88,10 +90,10 @@ def wrong_field(field: str, message: str) -> HttpProblem:
     return HttpProblem(422, "validation_error", message, errors=[{"pointer": f"/{field}", "msg": message}])
 
 
-def _text(event: Mapping[str, Any]) -> str:
+def _text(event: Mapping[str, Any], limit: int) -> str:
     body = event.get("body") or ""
-    if len(body) > MAX_BODY * 2:
-        raise _too_large()
+    if len(body) > limit * 2:
+        raise _too_large(limit)
     if event.get("isBase64Encoded"):
         try:
             raw = base64.b64decode(body, validate=True)
@@ -102,13 +104,13 @@ def _text(event: Mapping[str, Any]) -> str:
         except UnicodeDecodeError as error:
             # RFC 8259 §8.1
             raise HttpProblem(400, "invalid_json", "the body is not UTF-8, as JSON is") from error
-    if len(body.encode("utf-8", "surrogatepass")) > MAX_BODY:
-        raise _too_large()
+    if len(body.encode("utf-8", "surrogatepass")) > limit:
+        raise _too_large(limit)
     return str(body)
 
 
-def _too_large() -> HttpProblem:
-    return HttpProblem(413, "payload_too_large", f"a request body may have {MAX_BODY // 1024} KB")
+def _too_large(limit: int) -> HttpProblem:
+    return HttpProblem(413, "payload_too_large", f"a request body may have {limit // 1024} KB")
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -15,12 +15,14 @@ from followups.api.service import Route, Service
 def load_writes() -> Any:
     """Gives the module of the routes that change. A laptop's `list` does not wait for its models (a fifth of its time);
     a function that serves many requests calls this when it is made."""
+    import_module("followups.api.runs")
+    import_module("followups.api.registry")
     return import_module("followups.api.writes")
 
 
-def _write(name: str) -> Route:
+def _write(name: str, module: str = "writes") -> Route:
     def route(service: Service, event: Mapping[str, Any], path: dict[str, str]) -> Answer:
-        made: Answer = getattr(load_writes(), name)(service, event, path)
+        made: Answer = getattr(import_module(f"followups.api.{module}"), name)(service, event, path)
         return made
 
     route.__name__ = name
@@ -50,15 +52,25 @@ ROUTES: tuple[tuple[str, str, Route], ...] = (
     ("POST", "/v1/follow-ups/<id>/snooze", _write("snooze")),
     ("POST", "/v1/follow-ups/<id>/retry", _write("retry")),
     ("GET", "/v1/follow-ups/<id>/runs", reads.runs),
+    ("GET", "/v1/follow-ups/<id>/tree", reads.tree),
+    ("POST", "/v1/follow-ups/<id>/stop-tree", _write("stop_tree")),
     ("POST", "/v1/preview", _write("preview")),
     ("GET", "/v1/runs/<id>", reads.get_run),
     ("GET", "/v1/runs/<id>/report", reads.get_report),
+    ("POST", "/v1/runs/<id>/complete", _write("complete", "runs")),
+    ("POST", "/v1/runs/<id>/heartbeat", _write("heartbeat", "runs")),
+    ("POST", "/v1/runs/<id>/progress", _write("progress", "runs")),
     ("GET", "/v1/agents", reads.list_agents),
     ("GET", "/v1/agents/<name>", reads.get_agent),
-    ("PUT", "/v1/agents/<name>", _write("put_agent")),
-    ("DELETE", "/v1/agents/<name>", _write("remove_agent")),
+    ("PUT", "/v1/agents/<name>", _write("put_agent", "registry")),
+    ("DELETE", "/v1/agents/<name>", _write("remove_agent", "registry")),
+    ("POST", "/v1/agents/<name>/test", _write("test_agent", "registry")),
+    ("POST", "/v1/agents/<name>/disable", _write("disable_agent", "registry")),
+    ("POST", "/v1/agents/<name>/enable", _write("enable_agent", "registry")),
+    ("GET", "/v1/agents/<name>/secret", _write("agent_secret", "registry")),
+    ("POST", "/v1/agents/<name>/work", _write("pull_work", "runs")),
     ("GET", "/v1/control", reads.get_control),
-    ("PUT", "/v1/control", _write("put_control")),
+    ("PUT", "/v1/control", _write("put_control", "registry")),
     ("GET", "/v1/healthz", reads.healthz),
     ("GET", "/openapi.json", openapi),
 )

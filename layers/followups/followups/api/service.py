@@ -6,6 +6,7 @@ from typing import Any
 
 from followups.api import identity, views
 from followups.api.problems import Answer, answer
+from followups.domain.addresses import is_allowed
 from followups.domain.entities import FollowUp
 from followups.domain.errors import Forbidden
 from followups.usecases import manage
@@ -18,7 +19,7 @@ class Place:
     """An installation on AWS."""
 
     region: str
-    #: Longest timeout of an agent in seconds: what a runner's time leaves for it.
+    #: Longest timeout in seconds of an agent that is waited for: what a runner's time leaves for it.
     longest_run_s: int
 
 
@@ -55,6 +56,13 @@ def operator(service: Service, event: Mapping[str, Any]) -> None:
     """
     if asker(service, event).token is not None:
         raise Forbidden("not_with_run_token", "an agent may neither change the registry nor the kill switch")
+
+
+def check_recipient(service: Service, address: str | None, field: str = "report_to") -> None:
+    """Raises Forbidden `recipient_not_allowed` for an address that may not receive reports."""
+    if address is not None and not is_allowed(address, service.recipients):
+        detail = f"{address[:80]} is not on this installation's list of recipients; an operator can add it"
+        raise Forbidden("recipient_not_allowed", detail, field=field)
 
 
 def one(it: FollowUp, status: int = 200) -> Answer:

@@ -10,10 +10,11 @@ from followups.domain.preview import Preview, Time
 from followups.domain.status import LIVE, Status
 from followups.domain.walltime import format_instant
 from followups.domain.wording import said_rule
+from followups.usecases.family import Tree
 
 if TYPE_CHECKING:
     # Two dozen types, which only the OpenAPI document asks for: a laptop's `list` does not make them.
-    from followups.api import answers
+    from followups.api import agent_answers, answers
 
 
 @overload
@@ -59,6 +60,11 @@ def follow_up(it: FollowUp) -> "answers.FollowUp":
         "paused_until": instant(it.paused_until),
         "replace_key": it.replace_key,
         "replaced_by": it.replaced_by,
+        "done_when": it.done_when,
+        "retry_until_met": it.ladder,
+        "give_up_at": instant(it.give_up_at),
+        "last_verdict": it.last_verdict,
+        "test": it.test,
         "parent": it.parent,
         "root": it.root,
         "depth": it.depth,
@@ -72,7 +78,11 @@ def live_run(it: FollowUp) -> "answers.LiveRun | None":
     """Gives the run that is in progress, if there is one."""
     if it.status not in LIVE:
         return None
-    return {"id": it.run_id, "started_at": instant(it.started_at), "deadline_at": instant(it.deadline_at)}
+    return {
+        "id": it.run_id, "started_at": instant(it.started_at), "deadline_at": instant(it.deadline_at),
+        "target_id": None if it.handle == it.run_id else it.handle, "heard_at": instant(it.heard_at),
+        "progress": it.progress, "claimed_at": instant(it.claimed_at), "attempt": it.attempt,
+    }  # fmt: skip
 
 
 def time(it: Time) -> "answers.Time":
@@ -129,10 +139,45 @@ def run(it: Run) -> "answers.Run":
             "at": instant(it.reported_at),
         },
         "output": it.output_ref,
+        "kind": it.kind,
+        "fence": it.fence,
+        "claimed_at": instant(it.claimed_at),
+        "deadline_at": instant(it.deadline_at),
+        "lateness_s": None if it.lateness is None else round(it.lateness.total_seconds()),
+        "target_id": it.target_id,
+        "done_when": it.done_when,
+        "verdict": it.verdict,
+        "evidence": it.evidence or None,
+        "usage": _usage(it),
+        "late_result": _late(it),
+        "refused": {"count": it.refused, "why": it.refused_why} if it.refused else None,
+        "test": it.test,
     }
 
 
-def agent(it: Agent) -> "answers.Agent":
+def _usage(it: Run) -> "answers.Usage | None":
+    if it.model is None and it.input_tokens is None and it.output_tokens is None and it.cost_usd is None:
+        return None
+    return {
+        "model": it.model, "input_tokens": it.input_tokens, "output_tokens": it.output_tokens, "cost_usd": it.cost_usd
+    }  # fmt: skip
+
+
+def _late(it: Run) -> "answers.LateResult | None":
+    if it.late_at is None or it.late_outcome is None:
+        return None
+    return {
+        "at": instant(it.late_at), "outcome": it.late_outcome, "summary": it.late_summary or "", "report": it.late_report
+    }  # fmt: skip
+
+
+def tree(it: Tree) -> "answers.Tree":
+    """Gives a tree as the API answers it."""
+    members = [follow_up(each) for each in it.members]
+    return {"root": it.root, "follow_ups": members, "made": it.made, "limit": it.limit}
+
+
+def agent(it: Agent) -> "agent_answers.Agent":
     """Gives an agent as the API answers it."""
     return {
         "name": it.name,
@@ -143,11 +188,14 @@ def agent(it: Agent) -> "answers.Agent":
         "max_concurrency": it.max_concurrency,
         "rerun": "safe" if it.rerun_safe else "never",
         "max_attempts": it.max_attempts,
+        "mode": it.mode,
+        "disabled": it.disabled,
+        "worker_seen_at": instant(it.asked_at),
         "builtin": it.builtin,
     }
 
 
-def control(it: Control) -> "answers.Control":
+def control(it: Control) -> "agent_answers.Control":
     """Gives the kill switch as the API answers it."""
     return {"stopped": it.stopped, "reason": it.reason, "changed_at": instant(it.changed_at)}
 

@@ -7,8 +7,8 @@ from followups import config
 from followups.adapters.local import NoLeases, NoQueue, SystemChance, SystemClock
 from followups.bootstrap.services import services
 from followups.handlers import Handler
-from followups.ports import Queue, Store
-from followups.usecases.world import Limits, World
+from followups.ports import AgentTarget, Outputs, Queue, Store
+from followups.usecases.world import Limits, NoOutputs, World
 
 if TYPE_CHECKING:
     from followups.handlers.telemetry import Telemetry
@@ -23,11 +23,14 @@ def lambda_api() -> Handler:
 
     load_writes()
     settings, there = ApiSettings.load(config.environment()), services()
-    limits = Limits(look_ahead=timedelta(seconds=settings.look_ahead_seconds), claim_at_birth=True)
+    limits = Limits(
+        look_ahead=timedelta(seconds=settings.look_ahead_seconds), claim_at_birth=True, max_open=settings.max_open,
+        max_depth=settings.max_depth, max_descendants=settings.max_descendants, callback=settings.api_url,
+    )  # fmt: skip
     telemetry = _telemetry("api")
-    queue = _told(there.queue(settings.start_queue_url, None), telemetry)
+    queue = _told(there.queue(settings.start_queue_url, settings.report_queue_url), telemetry)
     service = Service(
-        world=_world(there.store(settings.table, settings.shards), queue, limits),
+        world=_world(there.store(settings.table, settings.shards), queue, limits, there.outputs(settings.output_bucket)),
         secrets=there.keys(settings.token_secret_arn),
         default_timezone=settings.default_timezone,
         allow_commands=False,
@@ -53,6 +56,8 @@ def lambda_sweeper() -> Handler:
 def lambda_runner() -> Handler:
     """Gives the runner function's handler. Raises ConfigError."""
     from followups.adapters.agents.checklist import ChecklistAgent
+    from followups.adapters.agents.person import PersonAgent
+    from followups.adapters.agents.worker import WorkerAgent
     from followups.handlers.queue import runner
     from followups.lambda_settings import RunnerSettings, reserve
 
@@ -62,12 +67,18 @@ def lambda_runner() -> Handler:
         runs_per_hour=settings.runs_per_hour,
         reserve=timedelta(seconds=reserve(settings.runner_timeout)),
         lease_margin=timedelta(seconds=settings.lease_margin_seconds),
+        callback=settings.api_url,
     )
     telemetry = _telemetry("runner")
     queue = _told(there.queue(None, settings.report_queue_url), telemetry)
-    world = _world(there.store(settings.table, settings.shards), queue, limits)
-    targets = {"checklist": ChecklistAgent(SystemClock(), None), **there.agents(settings.output_bucket)}
-    return telemetry.around(runner(world, targets, there.keys(settings.token_secret_arn), log=telemetry.log))
+    outputs = there.outputs(settings.output_bucket)
+    world = _world(there.store(settings.table, settings.shards), queue, limits, outputs)
+    keys = there.keys(settings.token_secret_arn)
+    targets: dict[str, AgentTarget] = {
+        "checklist": ChecklistAgent(SystemClock(), None), "person": PersonAgent(), "worker": WorkerAgent(),
+        **there.agents(keys),
+    }  # fmt: skip
+    return telemetry.around(runner(world, targets, keys, log=telemetry.log))
 
 
 def lambda_reporter() -> Handler:
@@ -76,7 +87,8 @@ def lambda_reporter() -> Handler:
     from followups.lambda_settings import ReporterSettings
 
     settings, there = ReporterSettings.load(config.environment()), services()
-    world = _world(there.store(settings.table, settings.shards), NoQueue(), Limits())
+    outputs = there.outputs(settings.output_bucket)
+    world = _world(there.store(settings.table, settings.shards), NoQueue(), Limits(), outputs)
     mailer = there.mailer(settings.sender, settings.report_to, settings.configuration_set)
     telemetry = _telemetry("reporter")
     return telemetry.around(reporter(world, mailer, log=telemetry.log))
@@ -97,8 +109,11 @@ def lambda_auditor() -> Handler:
     return telemetry.around(handler)
 
 
-def _world(store: Store, queue: Queue, limits: Limits) -> World:
-    return World(store=store, queue=queue, clock=SystemClock(), chance=SystemChance(), leases=NoLeases(), limits=limits)
+def _world(store: Store, queue: Queue, limits: Limits, outputs: Outputs | None = None) -> World:
+    return World(
+        store=store, queue=queue, clock=SystemClock(), chance=SystemChance(), leases=NoLeases(), limits=limits,
+        outputs=outputs or NoOutputs(),
+    )  # fmt: skip
 
 
 def _told(queue: Queue, telemetry: "Telemetry") -> Queue:

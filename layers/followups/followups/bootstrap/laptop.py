@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from followups import config
 from followups.adapters.local import NoLeases, NoQueue, SystemChance, SystemClock, secret_file
+from followups.adapters.output_files import OutputFiles
 from followups.config import LaptopConfig, LaptopEnvironment
 from followups.domain.errors import StoreError
 from followups.handlers import Handler
@@ -47,50 +48,69 @@ def store_at(path: Path) -> Ledger:
     return SQLiteStore(path)
 
 
-def laptop_api(home: Path, settings: LaptopConfig, *, store: Store | None = None) -> Handler:
-    """Gives the API's handler over the laptop's store, for the command line and for `followups dev`.
+def laptop_api(home: Path, settings: LaptopConfig, *, store: Store | None = None, callback: str | None = None) -> Handler:
+    """Gives the API's handler over the laptop's store, for the command line and for `followups dev`, which serves it at
+    `callback`.
 
     Who has opened the store already gives it: writers of one store stand in one line, those of two get in each other's way.
     """
     from followups.api.app import api
     from followups.api.service import Service
 
-    world = _laptop_world(store or laptop_store(home), NoQueue(), NoLeases(), settings, SystemClock())
+    world = _laptop_world(home, store or laptop_store(home), NoQueue(), NoLeases(), settings, SystemClock(), callback)
     service = Service(
-        world=world, secrets=(secret_file(home / "secret"),), default_timezone=settings.timezone, allow_commands=True
-    )
+        world=world, secrets=(secret_file(home / "secret"),), default_timezone=settings.timezone, allow_commands=True,
+    )  # fmt: skip
     return api(service, log=_bug_log)
 
 
-def laptop_parts(env: LaptopEnvironment, settings: LaptopConfig, *, store: Store, clock: Clock) -> "Parts":
-    """Gives the laptop's engine: the handlers over its store, its agents and its mail."""
+def laptop_parts(
+    env: LaptopEnvironment, settings: LaptopConfig, *, store: Store, clock: Clock, callback: str | None = None
+) -> "Parts":
+    """Gives the laptop's engine: the handlers over its store, its agents and its mail. `callback` is where agents find
+    the API, if it is served."""
     from followups.adapters.agents.checklist import ChecklistAgent
     from followups.adapters.agents.command import CommandAgent
+    from followups.adapters.agents.https import HttpsAgent
+    from followups.adapters.agents.person import PersonAgent
+    from followups.adapters.agents.worker import WorkerAgent
     from followups.adapters.leases import FileLeases
     from followups.handlers.queue import reporter, runner
     from followups.handlers.sweeper import sweeper
     from followups.local.runtime import LocalQueue, Parts
 
     queue, leases = LocalQueue(), FileLeases(env.home / "locks")
-    world = _laptop_world(store, queue, leases, settings, clock)
+    world = _laptop_world(env.home, store, queue, leases, settings, clock, callback)
+    keys = (secret_file(env.home / "secret"),)
     command = CommandAgent(
         env.home / "runs", environ=config.environment(), inherit_fds=(leases.fd,), on_start=leases.register
     )
-    targets: dict[str, AgentTarget] = {"command": command, "checklist": ChecklistAgent(clock, command)}
+    targets: dict[str, AgentTarget] = {
+        "command": command, "checklist": ChecklistAgent(clock, command), "person": PersonAgent(), "worker": WorkerAgent(),
+        "https": HttpsAgent(keys, clock),
+    }  # fmt: skip
     return Parts(
         world=world,
         queue=queue,
         leases=leases,
         sweeper=sweeper(world),
-        runner=runner(world, targets, (secret_file(env.home / "secret"),), log=_stderr_log),
+        runner=runner(world, targets, keys, log=_stderr_log),
         reporter=reporter(world, _laptop_mailer(env, settings), log=_stderr_log),
         stop_agents=command.stop_all,
     )
 
 
-def _laptop_world(store: Store, queue: Queue, leases: Leases, settings: LaptopConfig, clock: Clock) -> World:
-    limits = replace(_LAPTOP_LIMITS, global_cap=settings.cap, runs_per_hour=settings.runs_per_hour)
-    return World(store=store, queue=queue, clock=clock, chance=SystemChance(), leases=leases, limits=limits)
+def _laptop_world(
+    home: Path, store: Store, queue: Queue, leases: Leases, settings: LaptopConfig, clock: Clock, callback: str | None
+) -> World:
+    limits = replace(
+        _LAPTOP_LIMITS, global_cap=settings.cap, runs_per_hour=settings.runs_per_hour, max_open=settings.max_open,
+        max_depth=settings.max_depth, max_descendants=settings.max_descendants, callback=callback,
+    )  # fmt: skip
+    return World(
+        store=store, queue=queue, clock=clock, chance=SystemChance(), leases=leases, limits=limits,
+        outputs=OutputFiles(home / "runs"),
+    )  # fmt: skip
 
 
 def _laptop_mailer(env: LaptopEnvironment, settings: LaptopConfig) -> Any:

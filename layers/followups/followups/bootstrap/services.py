@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,7 +11,7 @@ from followups import config
 from followups.adapters.local import secret_file
 from followups.domain.errors import ConfigError
 from followups.domain.messages import Message
-from followups.ports import AgentTarget, Ledger, Mailer, Notifier, Queue
+from followups.ports import AgentTarget, Ledger, Mailer, Notifier, Outputs, Queue
 
 _OFFLINE = "sqlite:"
 
@@ -31,7 +31,9 @@ class Services(Protocol):
 
     def mailer(self, sender: str, report_to: str, configuration_set: str) -> _AnyMailer: ...
 
-    def agents(self, bucket: str) -> dict[str, AgentTarget]: ...
+    def outputs(self, bucket: str) -> Outputs: ...
+
+    def agents(self, keys: Sequence[bytes]) -> dict[str, AgentTarget]: ...
 
 
 def services() -> Services:
@@ -86,11 +88,25 @@ class _Aws:
         client = _client("sesv2", attempts=1)
         return SesMailer(client, sender=sender, default_to=report_to, configuration_set=configuration_set)
 
-    def agents(self, bucket: str) -> dict[str, AgentTarget]:  # noqa: ARG002 - what is long is kept by the runner
+    def outputs(self, bucket: str) -> Outputs:
+        from followups.adapters.s3 import S3Outputs
+
+        return S3Outputs(_client("s3"), bucket)
+
+    def agents(self, keys: Sequence[bytes]) -> dict[str, AgentTarget]:
+        from followups.adapters.agents.agentcore import AgentCoreAgent
+        from followups.adapters.agents.https import HttpsAgent
         from followups.adapters.agents.lambda_ import LambdaAgent
+        from followups.adapters.agents.states import StatesAgent
         from followups.adapters.local import SystemClock
 
-        return {"lambda": LambdaAgent(waiting_client, SystemClock())}
+        clock = SystemClock()
+        return {
+            "lambda": LambdaAgent(partial(waiting_client, "lambda"), clock),
+            "agentcore": AgentCoreAgent(partial(waiting_client, "bedrock-agentcore")),
+            "states": StatesAgent(waiting_client("stepfunctions", 10), clock),
+            "https": HttpsAgent(keys, clock),
+        }
 
 
 class _Offline:
@@ -115,7 +131,12 @@ class _Offline:
 
         return OutboxMailer(self._path.with_name("outbox"), sender=sender, default_to=report_to)
 
-    def agents(self, bucket: str) -> dict[str, AgentTarget]:  # noqa: ARG002 - nothing here calls AWS
+    def outputs(self, bucket: str) -> Outputs:  # noqa: ARG002 - they are files beside the store
+        from followups.adapters.output_files import OutputFiles
+
+        return OutputFiles(self._path.with_name("runs"))
+
+    def agents(self, keys: Sequence[bytes]) -> dict[str, AgentTarget]:  # noqa: ARG002 - nothing here calls anybody
         return {}
 
 
@@ -138,8 +159,9 @@ def _client(service: str, *, attempts: int = 3, seconds: int = 10, **more: Any) 
     return boto3.client(service, config=Config(connect_timeout=5, read_timeout=seconds, retries=retries, **more))
 
 
-@lru_cache(maxsize=4)
-def waiting_client(seconds: int) -> Any:
-    """Gives a client that waits for an agent that long, and asks once. Agents of one installation have few timeouts."""
+@lru_cache(maxsize=8)
+def waiting_client(service: str, seconds: int) -> Any:
+    """Gives a client of a service that waits for an agent that long, and asks once. Agents of one installation have few
+    timeouts."""
     # What is quiet for minutes must not be dropped by what lies between; and an agent asked twice has run twice.
-    return _client("lambda", attempts=1, seconds=seconds, tcp_keepalive=True)
+    return _client(service, attempts=1, seconds=seconds, tcp_keepalive=True)

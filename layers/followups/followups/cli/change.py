@@ -18,6 +18,7 @@ from followups.cli.timing import due, pause_end, understood
 @click.option("--report-to", metavar="ADDRESS", help="A new address for its reports.")
 @click.option("--max-attempts", type=click.IntRange(1, 10), help="Attempts for each occurrence.")
 @click.option("--late", metavar="POLICY", help=LATE_HELP)
+@click.option("--done-when", metavar="TEXT", help="When it is a success, in words.")
 @with_session
 def edit_(session: Session, name: str, **fields: Any) -> None:
     """Change what is named, and nothing else."""

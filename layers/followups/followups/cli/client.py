@@ -66,9 +66,8 @@ class Client:
         query: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None,
     ) -> Reply:  # fmt: skip
         """Sends one request."""
-        sent = {"Accept": "application/json", **(headers or {})}
-        if self._token:
-            sent["Followups-Run-Token"] = self._token
+        sent = {"Accept": "application/json"} | ({"Followups-Run-Token": self._token} if self._token else {})
+        sent |= headers or {}
         data = None
         if body is not None:
             sent["Content-Type"] = "application/json"
@@ -117,9 +116,17 @@ class Client:
         """Sends a request about one follow-up."""
         return self.call(method, f"/v1/follow-ups/{_quoted(follow_up_id)}{suffix}", body)
 
-    def agent(self, name: str, method: str = "GET", body: Mapping[str, Any] | None = None) -> Reply:
+    def agent(
+        self, name: str, method: str = "GET", body: Mapping[str, Any] | None = None, suffix: str = "", *,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:  # fmt: skip
         """Sends a request about one agent."""
-        return self.call(method, f"/v1/agents/{_quoted(name)}", body)
+        return self.call(method, f"/v1/agents/{_quoted(name)}{suffix}", body, headers=headers)
+
+    def of_run(self, run_id: str, suffix: str, token: str, body: Mapping[str, Any] | None = None) -> Reply:
+        """Says something of a run on its own account."""
+        path = f"/v1/runs/{_quoted(run_id)}{suffix}"
+        return self.call("POST", path, body, headers={"Followups-Run-Token": token})
 
 
 def lower(headers: Mapping[str, str]) -> dict[str, str]:

@@ -7,9 +7,10 @@ from followups.cli.shell import Session, facts, with_session
 
 _NAMES = {
     "report-to": "report_to", "sender": "sender", "timezone": "timezone", "cap": "cap",
-    "runs-per-hour": "runs_per_hour",
+    "runs-per-hour": "runs_per_hour", "max-open": "max_open", "max-depth": "max_depth",
+    "max-descendants": "max_descendants",
 }  # fmt: skip
-_NUMBERS = ("cap", "runs-per-hour")
+_NUMBERS = ("cap", "runs-per-hour", "max-open", "max-depth", "max-descendants")
 
 
 @click.command("config")
@@ -21,11 +22,14 @@ def config_(session: Session, name: str | None, value: str | None, unset: bool) 
     """Show or set this laptop's settings.
 
     \b
-    report-to      where reports go that name no address (default: you, on this machine)
-    sender         the address they come from
-    timezone       the zone in which times are read that name none (default: the machine's)
-    cap            agents alive at once (default: 2)
-    runs-per-hour  runs that are started in an hour at most (default: 0, no limit)
+    report-to        where reports go that name no address (default: you, on this machine)
+    sender           the address they come from
+    timezone         the zone in which times are read that name none (default: the machine's)
+    cap              agents alive at once (default: 2)
+    runs-per-hour    runs that are started in an hour at most (default: 0, no limit)
+    max-open         follow-ups that may be open at once (default: 1000; 0, no limit)
+    max-depth        generations of follow-ups that agents may make below yours (default: 2; 0, none)
+    max-descendants  how many of them there may be for each of yours (default: 20)
     """
     settings, home = session.settings, session.environment.home
     if name is not None and (value is not None or unset):

@@ -7,7 +7,7 @@ import click
 
 from followups.cli.client import Reply
 from followups.cli.shell import SHORT, Session, facts, is_terminal, status, until, with_session
-from followups.cli.timing import policies, understood
+from followups.cli.timing import policies, understood, until_met
 
 _AGENT = re.compile(r"@?[A-Za-z0-9_.-]+", re.ASCII)
 LATE_HELP = "When it cannot start at its time: run_once (the default), skip, or run_within 6h."
@@ -24,6 +24,9 @@ LATE_HELP = "When it cannot start at its time: run_once (the default), skip, or 
 @click.option("--late", metavar="POLICY", help=LATE_HELP)
 @click.option("--stagger", metavar="TIME", help="Spread the starts of many over this time, like 10m.")
 @click.option("--replace-key", metavar="NAME", help="Your name for it: it takes the place of the open one of that name.")
+@click.option("--done-when", metavar="TEXT", help="When it is a success, in words: `met` ends also a recurrence.")
+@click.option("--retry-until-met", metavar="WAITS", help="How long to wait after each look, like 1d,2d,4d.")
+@click.option("--give-up-at", metavar="WHEN", help="No look after this: a time, or a span after WHEN, like 2w.")
 @click.option("--key", metavar="KEY", help="Idempotency key: the same key never makes a second follow-up.")
 @with_session
 def create_(
@@ -60,6 +63,7 @@ def describe(reply: Reply) -> str:
         ("repeats", made["repeats"]),
         *understood(made),
         *policies(made),
+        *until_met(made),
         ("message", made["message"].replace("\n", " / ") or None),
         ("report to", made["report_to"]),
         ("made by", made["parent"]),

@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from typing import Any
 
 import click
 
@@ -11,6 +12,7 @@ from followups.cli.ending import Ending, end_quietly
 from followups.cli.run_due import print_run
 from followups.cli.shell import Session, refuse_inside_run, with_session
 from followups.domain.errors import StoreError
+from followups.handlers import Context, Event
 from followups.local.runtime import Runtime
 from followups.local.server import HOST, ApiServer
 
@@ -24,13 +26,19 @@ def dev_(session: Session, port: int) -> None:
     session.only_here("dev", "on AWS everything runs already")
     env, settings, clock = session.environment, session.settings, SystemClock()
     store = bootstrap.laptop_store(env.home)
-    parts = bootstrap.laptop_parts(env, settings, store=store, clock=clock)
-    api = bootstrap.laptop_api(env.home, settings, store=store)
+
+    # Agents are told where the API is, so it has its port before anything is run.
+    def answer(event: Event, context: Context) -> dict[str, Any]:
+        return api(event, context)
+
+    server = ApiServer(port, answer, user=bootstrap.laptop_user(), now=clock.now)
+    root = f"http://{HOST}:{server.server_address[1]}"
+    api = bootstrap.laptop_api(env.home, settings, store=store, callback=root)
+    parts = bootstrap.laptop_parts(env, settings, store=store, clock=clock, callback=root)
     ending = Ending()
     with Runtime(parts, on_run=lambda run: print_run(session, run)) as runtime:
-        server = ApiServer(port, api, user=bootstrap.laptop_user(), now=clock.now)
         threading.Thread(target=server.serve_forever, daemon=True, name="followups-http").start()
-        session.say(f"Followups at http://{HOST}:{server.server_address[1]}, a tick each second. Ctrl-C ends.")
+        session.say(f"Followups at {root}, a tick each second. Ctrl-C ends.")
         try:
             _tick_for_ever(runtime, ending)
         except KeyboardInterrupt:

@@ -1,5 +1,6 @@
 """Commands that only look: list, show, runs, report."""
 
+import re
 from typing import Any
 
 import click
@@ -20,9 +21,11 @@ from followups.cli.shell import (
     until,
     with_session,
 )
-from followups.cli.timing import pause_end, planned, policies
+from followups.cli.timing import pause_end, planned, policies, until_met
 from followups.domain.status import Status
 
+#: What is a run's name, and no follow-up's.
+_RUN = re.compile(r"(?:run-)?[a-z2-7]{1,26}-[0-9]{1,6}", re.ASCII)
 #: From this width on there is room to say how far off a time is.
 _WIDE = 96
 #: A long rule must not leave a task without room.
@@ -77,14 +80,31 @@ def _when(it: dict[str, Any], wide: bool) -> str:
 
 
 @click.command("show")
-@click.argument("name", metavar="ID")
+@click.argument("name", metavar="ID|RUN")
+@click.option("--timeline", is_flag=True, help="A run, and what happened when: RUN, or ID for its latest.")
 @with_session
-def show_(session: Session, name: str) -> None:
-    """Show one follow-up, with its past and coming occurrences. ID may be shortened."""
+def show_(session: Session, name: str, timeline: bool) -> None:
+    """Show one follow-up, with its past and coming occurrences, or a run of it. ID may be shortened."""
+    if timeline or _RUN.fullmatch(name.strip()):
+        _show_run(session, name, timeline)
+        return
     follow_up_id = find_follow_up(session, name)
     it = session.client.of(follow_up_id).body
     told = session.client.of(follow_up_id, "/runs").body
     session.show(it | {"runs": told["runs"], "coming": told["coming"]}, lambda: _show(it, told))
+
+
+def _show_run(session: Session, name: str, timeline: bool) -> None:
+    from followups.cli.run_record import show_live, show_run
+
+    start = name.strip().removeprefix("run-").partition("-")[0]
+    it = session.client.of(find_follow_up(session, start)).body
+    wanted = name.strip().rpartition("-")[2].lstrip("0") if _RUN.fullmatch(name.strip()) else None
+    if it["run"] and wanted in (None, it["run"]["id"].rpartition("-")[2].lstrip("0")):
+        session.show(it["run"], lambda: show_live(it, timeline=timeline))
+        return
+    run = session.client.call("GET", f"/v1/runs/{find_run(session, name)}").body
+    session.show(run, lambda: show_run(run, it["timezone"], timeline=timeline))
 
 
 def _show(it: dict[str, Any], told: dict[str, Any]) -> str:
@@ -103,7 +123,11 @@ def _show(it: dict[str, Any], told: dict[str, Any]) -> str:
         ("attempt", f"{it['attempt']} of {it['max_attempts']}" if it["attempt"] else None),
         ("waits", f"{blocked['reason']}, since {local_time(blocked['since'], zone)}" if blocked else None),
         ("running", f"{short_run(live['id'])} since {local_time(live['started_at'], zone)}" if live else None),
+        ("progress", live["progress"] if live else None),
         ("last", status(it["last_outcome"]) if it["last_outcome"] else None),
+        *until_met(it),
+        ("verdict", status(it["last_verdict"]) if it["last_verdict"] else None),
+        ("test", "a try of the agent: nothing is mailed" if it["test"] else None),
         ("report to", it["report_to"]),
         ("made by", f"run {it['parent']}, {it['depth']} below {it['root'][:SHORT]}" if it["parent"] else None),
         ("goes by", it["replace_key"]),

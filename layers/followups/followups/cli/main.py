@@ -22,6 +22,7 @@ _COMMANDS = {
     "create": "create", "preview": "preview", "list": "look", "show": "look", "runs": "look", "report": "look",
     "edit": "change", "delete": "change", "pause": "change", "resume": "change",
     "snooze": "change", "run": "change", "retry": "change",
+    "tree": "trees", "stop-tree": "trees", "worker": "worker",
     "agents": "agents", "config": "configure", "import": "importing",
     "run-due": "run_due", "dev": "dev", "audit": "audit", "doctor": "doctor", "demo": "demo",
     "login": "login", "logout": "login", "logs": "operate", "redrive": "operate",

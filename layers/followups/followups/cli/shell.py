@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 SHORT = 8
 COLOURS = {
-    "done": "green", "succeeded": "green", "sent": "green", "delivered": "green",
+    "done": "green", "succeeded": "green", "sent": "green", "delivered": "green", "met": "green",
+    "not_met": "yellow", "cannot_tell": "yellow",
     "running": "cyan", "claimed": "cyan", "cancelling": "yellow", "paused": "yellow", "attention": "yellow",
     "failed": "red", "timed_out": "red", "unknown": "red", "bounced": "red",
     "cancelled": "bright_black", "skipped": "bright_black", "none": "bright_black",

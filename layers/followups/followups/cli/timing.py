@@ -23,6 +23,12 @@ def policies(it: dict[str, Any]) -> Facts:
     return [("staggered", f"{it['stagger_s']} s after its times" if it["stagger_s"] else None), ("when late", late)]
 
 
+def until_met(it: dict[str, Any]) -> Facts:
+    """Gives when it is a success, and how it is looked at until then."""
+    end = local_time(it["give_up_at"], it["timezone"]) if it["give_up_at"] else None
+    return [("done when", it["done_when"]), ("looks again after", it["retry_until_met"]), ("gives up", end)]
+
+
 def understood(told: dict[str, Any]) -> Facts:
     """Gives what a time means: when it comes after the first time, and what is to be known of it."""
     times = [local_time(it["utc"], told["timezone"]) for it in told["next"][1:]]

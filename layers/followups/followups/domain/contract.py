@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from followups.domain.entities import Agent
@@ -20,7 +21,7 @@ _CUT = "\n[cut here]\n"
 _OUTCOME_KEY = re.compile(r'"outcome"\s*:')
 _ANSWERS = {str(o): o for o in (Outcome.SUCCEEDED, Outcome.ATTENTION, Outcome.FAILED)}
 _COUNT = re.compile(r"[0-9]{1,15}", re.ASCII)
-_MONEY = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", re.ASCII)
+_MOST_MONEY, _LEAST_MONEY = Decimal(10) ** 9, Decimal(10) ** -9
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,6 +76,8 @@ class Pending:
 
     handle: str
     poll_after: timedelta
+    #: What to tell a person who looks at it meanwhile.
+    note: str | None = None
 
 
 def poll_pause(started: datetime, now: datetime) -> timedelta:
@@ -174,14 +177,25 @@ def _findings(value: object) -> str:
 def _usage(value: object) -> Usage | None:
     if not isinstance(value, dict):
         return None
-    model, cost = value.get("model"), str(value.get("cost_usd"))
+    model = value.get("model")
     usage = Usage(
         model=first_line(plain(model), 100) if isinstance(model, str) and model.strip() else None,
         input_tokens=_count(value.get("input_tokens")), output_tokens=_count(value.get("output_tokens")),
-        cost_usd=cost if _MONEY.fullmatch(cost) else None,
+        cost_usd=_money(value.get("cost_usd")),
     )  # fmt: skip
     return usage if usage != Usage() else None
 
 
 def _count(value: object) -> int | None:
     return int(str(value)) if _COUNT.fullmatch(str(value)) else None
+
+
+def _money(value: object) -> str | None:
+    """Gives an amount without an exponent, to a billionth at most: programs write 3e-05, and 0.15000000000000002."""
+    try:
+        amount = Decimal(str(value))
+        fits = amount.is_finite() and 0 <= amount < _MOST_MONEY
+        text = f"{amount.quantize(_LEAST_MONEY):f}" if fits else ""
+    except InvalidOperation:
+        return None
+    return text.rstrip("0").rstrip(".") or None

@@ -28,6 +28,11 @@ class Wish:
     late: str | None = None
     stagger_s: int | None = None
     replace_key: str | None = None
+    #: As the follow-up keeps them.
+    done_when: str | None = None
+    ladder: str | None = None
+    give_up_at: datetime | None = None
+    test: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,18 +45,22 @@ class Patch:
     report_to: str | None = None
     max_attempts: int | None = None
     late: str | None = None
+    done_when: str | None = None
 
 
 def create(
-    wish: Wish, *, owner: str, follow_up_id: str, request_hash: str, lineage: Lineage | None, at: datetime, write_id: str
-) -> FollowUp:
-    """Gives the new follow-up. `lineage` tells the run that asks for it; None for a person."""
+    wish: Wish, *, owner: str, follow_up_id: str, request_hash: str, lineage: Lineage | None, at: datetime, write_id: str,
+    counted: bool = False,
+) -> FollowUp:  # fmt: skip
+    """Gives the new follow-up. `lineage` tells the run that asks for it; None for a person. `counted` says whether it
+    counts as one of its owner's open ones."""
     times = _times(wish.when, timedelta(seconds=share_of(follow_up_id, wish.stagger_s or 0)))
     return FollowUp(
         owner=owner, id=follow_up_id, agent=wish.agent, task=wish.task, message=wish.message, report_to=wish.report_to,
         max_attempts=wish.max_attempts, late=wish.late, stagger_s=wish.stagger_s, replace_key=wish.replace_key,
         wake_at=wake(times["start_at"], at), parent=lineage.parent if lineage else None,
         root=lineage.root if lineage else follow_up_id, depth=lineage.depth if lineage else 0,
+        done_when=wish.done_when, ladder=wish.ladder, give_up_at=wish.give_up_at, test=wish.test, counted=counted,
         request_hash=request_hash, created_at=at, updated_at=at, write_id=write_id, **times,
     )  # fmt: skip
 
@@ -62,7 +71,7 @@ def edit(old: FollowUp, patch: Patch, *, at: datetime, write_id: str) -> Swap:
     Raises WrongState `in_progress` or `already_finished`.
     """
     refuse_over(old, "it can be edited when the run has ended")
-    names = ("task", "message", "report_to", "max_attempts", "late")
+    names = ("task", "message", "report_to", "max_attempts", "late", "done_when")
     fields: dict[str, Any] = {name: value for name in names if (value := getattr(patch, name)) is not None}
     if patch.when is None:
         return advance(old, old.status, at=at, write_id=write_id, wake_at=old.wake_at, **fields)
@@ -74,7 +83,8 @@ def edit(old: FollowUp, patch: Patch, *, at: datetime, write_id: str) -> Swap:
 
 
 def cancel(old: FollowUp, *, at: datetime, write_id: str) -> Swap | None:
-    """Gives the cancellation, or None if there is nothing left to do. A live run is left to end, unreported.
+    """Gives the cancellation, or None if there is nothing left to do. A live run is left to end, unreported; one that its
+    target works at by itself is asked to stop at once.
 
     Raises WrongState `already_finished`.
     """
@@ -82,7 +92,8 @@ def cancel(old: FollowUp, *, at: datetime, write_id: str) -> Swap | None:
         return None
     _refuse_closed(old)
     if old.status is Status.RUNNING:
-        return advance(old, Status.CANCELLING, at=at, write_id=write_id, wake_at=old.wake_at)
+        look = at if old.handle is not None else old.wake_at
+        return advance(old, Status.CANCELLING, at=at, write_id=write_id, wake_at=look)
     return advance(old, Status.CANCELLED, at=at, write_id=write_id, **UNCLAIMED, **UNBLOCKED)
 
 

@@ -6,6 +6,7 @@ FollowupsError
 │   ├── Forbidden      (403) not allowed, whatever the fields say
 │   ├── NotFound       (404) not there, or not yours
 │   ├── WrongState     (409) not in this state
+│   ├── Gone           (410) too late
 │   ├── Stale          (412) somebody else changed it first
 │   └── OverLimit      (429) too many, too fast
 ├── Conflict           a commit's condition failed; nothing was written
@@ -39,16 +40,21 @@ class Refused(FollowupsError):
 
     `code` is stable and machine-readable, `detail` a sentence for a person, `field` the JSON pointer's last part
     (None where no single field is at fault), `suggestions` are values of that field that would be taken, and `readings`
-    those of them that may have been meant by what was sent.
+    those of them that may have been meant by what was sent. `retryable` says whether the same request may be taken later,
+    without anybody's having changed anything; `hint` tells an agent what to do instead.
     """
 
     http_status = 400
+    retryable = False
 
     def __init__(
         self, code: str, detail: str, *, field: str | None = None, suggestions: tuple[str, ...] = (),
-        readings: tuple[str, ...] = (),
+        readings: tuple[str, ...] = (), retryable: bool | None = None, hint: str | None = None,
     ) -> None:  # fmt: skip
         super().__init__(f"{code}: {detail}")
+        if retryable is not None:
+            self.retryable = retryable
+        self.hint = hint
         self.code = code
         self.detail = detail
         self.field = field
@@ -80,8 +86,13 @@ class Stale(Refused):
     http_status = 412
 
 
+class Gone(Refused):
+    http_status = 410
+
+
 class OverLimit(Refused):
     http_status = 429
+    retryable = True
 
 
 class Conflict(FollowupsError):

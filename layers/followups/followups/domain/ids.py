@@ -93,8 +93,14 @@ def agent_slots_key(name: str) -> Key:
     return Key(f"AGENT#{name}", "SLOTS")
 
 
-def budget_key(owner: str, root_id: str) -> Key:
-    return Key(f"{owner}#{root_id}", "BUDGET")
+def tree_key(owner: str, root_id: str) -> Key:
+    """Gives where the ids of all that a root's runs have led to are kept: a set, whose size is the tree's budget."""
+    return Key(f"{owner}#{root_id}", "TREE")
+
+
+def quota_key(owner: str) -> Key:
+    """Gives where an owner's open follow-ups are counted."""
+    return Key(f"OWNER#{owner}", "QUOTA")
 
 
 def hour_key(owner: str, at: datetime) -> Key:

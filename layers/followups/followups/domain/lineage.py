@@ -4,21 +4,28 @@ import base64
 import binascii
 import hashlib
 import hmac
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from followups.domain import ids
-from followups.domain.changes import Change, Live, Spend
+from followups.domain.changes import Change, Live, TakeSlot
 from followups.domain.entities import FollowUp
-from followups.domain.errors import Forbidden, Unauthenticated
+from followups.domain.errors import Forbidden, Unauthenticated, WrongState
 from followups.domain.status import Status
 
+#: What an installation may have else: see `usecases.world.Limits`.
 MAX_DEPTH = 2
 MAX_DESCENDANTS = 20
 #: A child is never due sooner than this: a chain of agents cannot spin.
 CHILD_FLOOR = timedelta(minutes=5)
-_PREFIX = "fr1"
+#: What an agent is told that asked for one too many.
+NO_MORE = (
+    "Do not ask again: no follow-up can be made from here any more. Do the rest in this run, or name it in your report, "
+    "for a person to follow up."
+)
+_PREFIX = "fr2"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,14 +45,21 @@ class RunToken:
     owner: str
     follow_up_id: str
     fence: int
+    #: When the run has to have ended, to the second.
+    deadline: datetime
+
+    @property
+    def run_id(self) -> str:
+        return ids.run_id(self.follow_up_id, self.fence)
 
 
 def sign_run(run: RunToken, secret: bytes) -> str:
-    """Gives the run token: HMAC-SHA256 (RFC 2104) over owner, follow-up and fence. `secret` is at least 32 bytes.
+    """Gives the run token: HMAC-SHA256 (RFC 2104) over owner, follow-up, fence and deadline. `secret` is at least 32 bytes.
 
-    It needs no expiry: it is worth something only while the follow-up is running with that fence.
+    What it may ask for it may ask for only while the follow-up is running with that fence; a result that comes after the
+    deadline is late.
     """
-    payload = f"{run.owner}\n{run.follow_up_id}\n{run.fence}".encode()
+    payload = f"{run.owner}\n{run.follow_up_id}\n{run.fence}\n{math.ceil(run.deadline.timestamp())}".encode()
     return f"{_PREFIX}.{_b64(payload)}.{_b64(_mac(payload, secret))}"
 
 
@@ -58,9 +72,9 @@ def read_run_token(text: str, secrets: Sequence[bytes]) -> RunToken:
         prefix, payload_text, mac_text = text.split(".")
         payload, mac = _unb64(payload_text), _unb64(mac_text)
         genuine = [hmac.compare_digest(_mac(payload, secret), mac) for secret in secrets]
-        owner, follow_up_id, fence = payload.decode().rsplit("\n", 2)
-        token = RunToken(owner, follow_up_id, int(fence))
-    except (ValueError, binascii.Error) as error:
+        owner, follow_up_id, fence, deadline = payload.decode().rsplit("\n", 3)
+        token = RunToken(owner, follow_up_id, int(fence), datetime.fromtimestamp(int(deadline), UTC))
+    except (ValueError, OverflowError, OSError, binascii.Error) as error:
         raise _invalid() from error
     if prefix != _PREFIX or not any(genuine):
         raise _invalid()
@@ -74,25 +88,32 @@ def live_parent(parent: FollowUp | None, token: RunToken) -> FollowUp:
     return parent
 
 
-def descend(parent: FollowUp | None, token: RunToken) -> Lineage:
+def descend(parent: FollowUp | None, token: RunToken, *, max_depth: int = MAX_DEPTH) -> Lineage:
     """Takes the follow-up of the token's run; gives its child's lineage.
 
-    Raises Forbidden `run_not_live` or `cascade_depth`.
+    Raises Forbidden `run_not_live`, WrongState `cascade_depth`.
     """
     parent = live_parent(parent, token)
-    if parent.depth + 1 > MAX_DEPTH:
-        raise Forbidden(
-            "cascade_depth", f"a follow-up made by an agent may be at most {MAX_DEPTH} generations below a person's"
-        )
+    if parent.depth + 1 > max_depth:
+        deep = "a follow-up made by an agent may be at most" if max_depth else "here no agent may make a follow-up:"
+        detail = f"{deep} {max_depth} generations below a person's"
+        raise WrongState("cascade_depth", detail, retryable=False, hint=NO_MORE)
     return Lineage(parent=parent.run_id, root=parent.root, depth=parent.depth + 1)
 
 
-def conditions(parent: FollowUp) -> tuple[Change, ...]:
-    """Gives what must hold in the very transaction that creates a child: a live parent, and budget left in its tree."""
+def conditions(parent: FollowUp, child_id: str, *, max_descendants: int = MAX_DESCENDANTS) -> tuple[Change, ...]:
+    """Gives what must hold in the very transaction that creates a child: a live parent, and budget left in its tree,
+    whose set is also how its members are found."""
     return (
         Live(parent.key, parent.fence),
-        Spend(ids.budget_key(parent.owner, parent.root), 1, MAX_DESCENDANTS),
+        TakeSlot(ids.tree_key(parent.owner, parent.root), child_id, max_descendants),
     )
+
+
+def no_budget(max_descendants: int) -> WrongState:
+    """Gives the refusal of a child of a tree that has made all that it may."""
+    detail = f"the tree that this run belongs to has made its {max_descendants} follow-ups"
+    return WrongState("cascade_budget", detail, retryable=False, hint=NO_MORE)
 
 
 def earliest_child(due: datetime, at: datetime) -> datetime:

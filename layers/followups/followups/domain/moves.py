@@ -4,7 +4,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from followups.domain.changes import Swap
+from followups.domain import ids
+from followups.domain.changes import Spend, Swap
 from followups.domain.entities import FollowUp, Run
 from followups.domain.errors import IllegalTransition
 from followups.domain.status import (
@@ -22,6 +23,8 @@ from followups.domain.zones import TZDATA
 FURTHEST_LOOK = timedelta(days=400)
 #: Closed work is kept this long: it is the history, and the idempotency record.
 RETENTION = timedelta(days=90)
+#: No owner has more open follow-ups than this.
+MAX_QUOTA = 1_000_000
 
 
 def wake(moment: datetime, at: datetime) -> datetime:
@@ -56,6 +59,15 @@ def advance(
         **fields,
     )
     return Swap(old, new)
+
+
+def closing(swap: Swap) -> tuple[Spend, ...]:
+    """Takes what moves a follow-up on; gives what goes with it in the same transaction: one that closes, and was counted,
+    is none of its owner's open ones any more."""
+    old, new = swap.old, swap.new
+    if not (isinstance(old, FollowUp) and isinstance(new, FollowUp) and old.counted and new.is_closed) or old.is_closed:
+        return ()
+    return (Spend(ids.quota_key(old.owner), -1, MAX_QUOTA),)
 
 
 def advance_report(
@@ -99,6 +111,10 @@ UNCLAIMED: dict[str, Any] = {
     "lease_until": None,
     "lease_holder": None,
     "handle": None,
+    "heard_at": None,
+    "progress": None,
+    "refused": 0,
+    "refused_why": None,
     "missed": 0,
     "folded_to": None,
 }

@@ -5,6 +5,8 @@ from datetime import timedelta
 
 from followups.domain.errors import Invalid
 from followups.domain.late import GRACE, LONGEST, RUN_ONCE, SKIP, UNITS, WIDEST
+from followups.domain.verdicts import LONGEST as LONGEST_WAIT
+from followups.domain.verdicts import MOST, SHORTEST
 from followups.domain.when.refusals import Refusal
 from followups.domain.when.spans import Span, read_span
 
@@ -42,6 +44,38 @@ def read_stagger(text: str) -> int:
         detail = f"stagger: {text[:40]!r} is no time to spread starts over; write one like 10m (1 second to 1 hour)"
         raise Invalid("invalid_stagger", detail, field="stagger", suggestions=("10m", "1h"))
     return int(span.elapsed.total_seconds())
+
+
+def read_ladder(text: str) -> str:
+    """Takes how long to wait after each look that did not find it met, like `1d, 2d, 4d`; gives it as it is stored.
+
+    Raises Invalid `invalid_ladder`.
+    """
+    parts = [part.strip() for part in " ".join(text.lower().split()).split(",")]
+    try:
+        spans = [read_span(part) for part in parts]
+    except Refusal as refusal:
+        raise _no_ladder(text) from refusal
+    waits = []
+    for span in spans:
+        if span is None or span.years or span.months or not SHORTEST <= _time_of(span) <= LONGEST_WAIT:
+            raise _no_ladder(text)
+        days, rest = divmod(_time_of(span), UNITS["d"])
+        if rest % UNITS["m"] or (days and rest):
+            raise _no_ladder(text)
+        unit = "d" if days else "h" if not rest % UNITS["h"] else "m"
+        waits.append(f"{days or rest // UNITS[unit]}{unit}")
+    if len(waits) > MOST:
+        raise _no_ladder(text)
+    return ",".join(waits)
+
+
+def _no_ladder(text: str) -> Invalid:
+    detail = (
+        f"retry_until_met: {text[:60]!r} is no list of waits; write up to {MOST} with commas between them, like 1d,2d,4d "
+        "(each 5 minutes to 366 days)"
+    )
+    return Invalid("invalid_ladder", detail, field="retry_until_met", suggestions=("1d,2d,4d", "15m,1h,1d"))
 
 
 def _time_of(span: Span) -> timedelta:

@@ -7,7 +7,7 @@ from itertools import chain, islice
 
 from followups.domain.entities import FollowUp
 from followups.domain.meaning import When
-from followups.domain.runs import rule_of
+from followups.domain.onward import rule_of
 from followups.domain.schedule import Occurrence, occurrences
 from followups.domain.status import Status
 from followups.domain.walltime import step_notes, wall

@@ -3,24 +3,27 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from followups.domain import ids, late
+from followups.domain import ids, late, verdicts
 from followups.domain.changes import Add, Change, FreeSlot, SetAside, Spend, Swap, TakeSlot
-from followups.domain.contract import Done, Pending
+from followups.domain.contract import Done, Pending, Usage
 from followups.domain.entities import Agent, FollowUp, Run
 from followups.domain.errors import IllegalTransition
-from followups.domain.moves import RETENTION, UNBLOCKED, UNCLAIMED, advance, due_fields, wake
-from followups.domain.retry import MAX_POISON, PAUSE_AFTER_FAILURES, backoff
-from followups.domain.rule import Rule
-from followups.domain.schedule import fold_missed, next_after
+from followups.domain.moves import RETENTION, UNCLAIMED, advance, closing, wake
+from followups.domain.onward import Next, after_run, conclude, rule_of
+from followups.domain.retry import MAX_POISON, RESEND_AFTER
+from followups.domain.schedule import fold_missed
 from followups.domain.status import LIVE, WAKING, Outcome, ReportStatus, Status
+from followups.domain.targets import is_lasting
 from followups.domain.walltime import duration
-from followups.domain.zones import known_zone
 
 #: An hour's count is kept a day, for those who want to know what was spent.
 BUDGET_KEPT = timedelta(days=1)
-GOOD = frozenset({Outcome.SUCCEEDED, Outcome.ATTENTION})
+#: How long after its deadline a run that outlives its process is still asked for.
+LASTING_MARGIN = timedelta(minutes=10)
+#: A run that is to be cancelled, or is past its deadline, is asked for again this soon.
+CANCEL_POLL = timedelta(seconds=30)
+HANDLE_LIMIT = 1_024
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,25 +36,23 @@ class Stamp:
     luck: float
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Next:
-    status: Status
-    final: bool
-    fields: dict[str, Any]
-    wake_at: datetime | None = None
-
-
 def start(
-    old: FollowUp, agent: Agent, *, at: datetime, write_id: str, deadline: datetime, lease_until: datetime,
+    old: FollowUp, agent: Agent, *, at: datetime, write_id: str, deadline: datetime, process_end: datetime,
     lease_holder: str | None, global_cap: int, runs_per_hour: int = 0,
 ) -> tuple[Change, ...]:  # fmt: skip
     """Takes a claim whose time has come; gives the start: the attempt is counted before the work, the slots are taken
-    in the same transaction, as is one of the owner's `runs_per_hour` (0: no limit), and the lease outlasts the process."""
+    in the same transaction, as is one of the owner's `runs_per_hour` (0: no limit). Since when it was held up is kept, in
+    case it turns out that nothing could be started.
+
+    The lease outlasts the process, which is surely gone at `process_end`; that of a run which outlives its process lasts
+    until some time after its deadline, and is looked at when the process is gone.
+    """
+    lasting = is_lasting(agent.kind, agent.mode)
     missed, folded_to = (0, None) if old.rule is None else _fold(old, at)
     swap = advance(
-        old, Status.RUNNING, at=at, write_id=write_id, wake_at=lease_until, attempt=old.attempt + 1, started_at=at,
-        deadline_at=deadline, lease_until=lease_until, lease_holder=lease_holder, missed=missed, folded_to=folded_to,
-        **UNBLOCKED,
+        old, Status.RUNNING, at=at, write_id=write_id, wake_at=process_end, attempt=old.attempt + 1, started_at=at,
+        deadline_at=deadline, lease_until=max(process_end, deadline + LASTING_MARGIN) if lasting else process_end,
+        lease_holder=None if lasting else lease_holder, missed=missed, folded_to=folded_to, blocked_reason=None,
     )  # fmt: skip
     slots = (
         TakeSlot(agent.slots_key, old.slot_id, agent.max_concurrency),
@@ -62,33 +63,57 @@ def start(
     return (swap, *slots, Spend(ids.hour_key(old.owner, at), 1, runs_per_hour, expires_at=at + BUDGET_KEPT))
 
 
+def release(
+    old: FollowUp, reason: str, *, at: datetime, write_id: str, wake_at: datetime, runs_per_hour: int = 0
+) -> tuple[Change, ...]:
+    """Takes a running follow-up whose agent surely did not start; gives it back into its line as if nothing had been
+    started: the attempt, the slots and the hour's run with it. Raises IllegalTransition for one that is not running."""
+    if old.status is not Status.RUNNING or old.started_at is None:
+        raise IllegalTransition(f"run {old.run_id}", old.status, Status.SCHEDULED)
+    blocked = {"blocked_reason": reason, "blocked_since": old.blocked_since or old.started_at}
+    swap = advance(
+        old, Status.SCHEDULED, at=at, write_id=write_id, wake_at=wake_at, attempt=old.attempt - 1, **(UNCLAIMED | blocked)
+    )  # fmt: skip
+    changes = (swap, *free_slots(old))
+    if not runs_per_hour:
+        return changes
+    unspend = Spend(ids.hour_key(old.owner, old.started_at), -1, runs_per_hour, expires_at=old.started_at + BUDGET_KEPT)
+    return (*changes, unspend)
+
+
 def wait_for(old: FollowUp, pending: Pending, *, at: datetime, write_id: str) -> Swap:
-    """Takes a live run whose agent answered "pending"; gives the next poll, at the lease's end at the latest."""
+    """Takes a live run whose agent answered "pending"; gives the next poll, at its deadline at the latest, and soon if
+    it is to be cancelled."""
+    assert old.lease_until is not None and old.deadline_at is not None, f"live run {old.run_id} has no lease"
+    look = min(at + pending.poll_after, max(old.deadline_at, at + CANCEL_POLL), old.lease_until)
+    if old.status is Status.CANCELLING:
+        look = min(look, at + CANCEL_POLL)
+    fields = {"handle": pending.handle[:HANDLE_LIMIT]} | ({"progress": pending.note} if pending.note else {})
+    return advance(old, old.status, at=at, write_id=write_id, wake_at=look, **fields)
+
+
+def ask(old: FollowUp, *, at: datetime, write_id: str) -> Swap:
+    """Takes a live run that it is time to ask for; gives the note that it is asked, and when again if nothing comes of
+    that. One whose start gave no answer goes by its own id: its process is gone."""
     assert old.lease_until is not None, f"live run {old.run_id} has no lease"
-    look = min(at + pending.poll_after, old.lease_until)
-    return advance(old, old.status, at=at, write_id=write_id, wake_at=look, handle=pending.handle)
+    again = min(at + RESEND_AFTER, old.lease_until)
+    return advance(old, old.status, at=at, write_id=write_id, wake_at=again, handle=old.handle or old.run_id)
 
 
-def finish(old: FollowUp, done: Done, *, rerun_safe: bool, stamp: Stamp) -> tuple[Change, ...]:
+def finish(
+    old: FollowUp, done: Done, *, rerun_safe: bool, stamp: Stamp, kind: str | None = None, completion: str | None = None
+) -> tuple[Change, ...]:
     """Takes a live follow-up and how its run ended; gives the whole finish as one transaction: the follow-up moves on,
-    the run record (the outbox of the report) appears, the slots fall free. Raises IllegalTransition for one that is not
-    live: nothing of it can have ended."""
+    the run record (the outbox of the report) appears, the slots fall free. `completion` is the hash of what the agent
+    ended it by, if it did itself. Raises IllegalTransition for one that is not live: nothing of it can have ended."""
     if old.status not in LIVE:
         raise IllegalTransition(f"run {old.run_id}", old.status, done.outcome)
     if old.status is Status.CANCELLING:
         done = replace(done, outcome=Outcome.CANCELLED)
-        onward = _Next(status=Status.CANCELLED, final=True, fields=dict(UNCLAIMED))
-    elif _may_retry(old, done.outcome, rerun_safe):
-        again = stamp.at + backoff(old.attempt, stamp.luck)
-        if _is_between(old, stamp.at) and again >= old.planned_at:
-            # An extra run's retry must not use up the attempts of the occurrence whose time has come meanwhile.
-            fields = UNCLAIMED | {"start_at": old.planned_at, "attempt": 0, "extra": False}
-            onward = _Next(status=Status.SCHEDULED, final=False, wake_at=old.planned_at, fields=fields)
-            return (*_end(old, done, onward, stamp), *free_slots(old))
-        onward = _Next(status=Status.SCHEDULED, final=False, wake_at=again, fields=UNCLAIMED | {"start_at": again})
-    else:
-        onward = _conclude(old, done.outcome, stamp.at)
-    return (*_end(old, done, onward, stamp), *free_slots(old))
+    done = verdicts.judge(old, done)
+    onward = after_run(old, done, rerun_safe=rerun_safe, at=stamp.at, luck=stamp.luck)
+    record = {"kind": kind, "completion": completion}
+    return (*_end(old, done, onward, stamp, **record), *free_slots(old))
 
 
 def lease_over(old: FollowUp, *, rerun_safe: bool, stamp: Stamp) -> tuple[Change, ...]:
@@ -108,7 +133,8 @@ def refuse_start(old: FollowUp, why: str, *, stamp: Stamp) -> tuple[Change, ...]
     if old.rule is not None:
         missed, folded_to = _fold(old, stamp.at)
         old = replace(old, missed=missed, folded_to=folded_to)
-    return _end(old, done, _conclude(old, Outcome.FAILED, stamp.at), stamp)
+    done = verdicts.judge(old, done)
+    return _end(old, done, conclude(old, done, stamp.at), stamp)
 
 
 def lateness(old: FollowUp, at: datetime) -> timedelta | None:
@@ -132,7 +158,7 @@ def skip(old: FollowUp, overdue: timedelta, *, stamp: Stamp) -> tuple[Change, ..
         missed, folded_to = _fold(old, stamp.at - within - timedelta(microseconds=1))
         old = replace(old, missed=missed, folded_to=folded_to)
     done = Done(outcome=Outcome.SKIPPED, summary=why)
-    return _end(old, done, _conclude(old, Outcome.SKIPPED, stamp.at), stamp)
+    return _end(old, done, conclude(old, done, stamp.at), stamp)
 
 
 def poisoned(old: FollowUp, error: str, *, stamp: Stamp, pause: timedelta) -> tuple[Change, ...]:
@@ -145,7 +171,7 @@ def poisoned(old: FollowUp, error: str, *, stamp: Stamp, pause: timedelta) -> tu
         status = Status.CANCELLED if old.status is Status.CANCELLING else Status.FAILED
         # The fence of one that waits may be that of its last run, which has its record already.
         fence = old.fence + 1 if old.status in (Status.SCHEDULED, Status.PAUSED) else old.fence
-        closed = _Next(status=status, final=True, fields=UNCLAIMED | {"reason": "poison", "fence": fence})
+        closed = Next(status=status, final=True, fields=UNCLAIMED | {"reason": "poison", "fence": fence})
         return (*_end(old, done, closed, stamp), *(free_slots(old) if old.status in LIVE else ()))
     return (
         advance(old, old.status, at=stamp.at, write_id=stamp.write_id, wake_at=stamp.at + pause, poison=old.poison + 1),
@@ -160,61 +186,15 @@ def free_slots(old: FollowUp) -> tuple[Change, ...]:
     )
 
 
-def _may_retry(old: FollowUp, outcome: Outcome, rerun_safe: bool) -> bool:
-    if old.attempt >= old.max_attempts or old.replaced_by:
-        return False
-    # A failed agent said so itself. One that was killed at its deadline, or whose end nobody saw, may have acted.
-    return outcome is Outcome.FAILED or (outcome in (Outcome.UNKNOWN, Outcome.TIMED_OUT) and rerun_safe)
-
-
-def _conclude(old: FollowUp, outcome: Outcome, at: datetime) -> _Next:
-    """Ends the occurrence: the follow-up closes, or moves on to the next time of its rule."""
-    good = outcome in GOOD or outcome is Outcome.SKIPPED
-    failures = 0 if outcome in GOOD else old.failures_in_row + (not good)
-    fields: dict[str, Any] = UNCLAIMED | UNBLOCKED | {"last_outcome": outcome, "failures_in_row": failures}
-    if old.rule is None:
-        return _Next(status=Status.DONE if good else Status.FAILED, final=True, fields=fields)
-    following = None if old.replaced_by else _following(old, at)
-    if following is None:
-        return _Next(status=Status.DONE, final=True, fields=fields)
-    fields |= following | {"attempt": 0, "extra": False}
-    if failures >= PAUSE_AFTER_FAILURES:
-        fields |= {"reason": f"paused by Followups after {failures} failed occurrences in a row"}
-        return _Next(status=Status.PAUSED, final=True, fields=fields)
-    return _Next(status=Status.SCHEDULED, final=True, fields=fields, wake_at=following["start_at"])
-
-
-def _following(old: FollowUp, at: datetime) -> dict[str, Any] | None:
-    """Gives the fields of the occurrence that comes next, or None if the rule has come to its end: from the nominal time
-    of the last, never from now, so it neither drifts nor advances twice."""
-    if _is_between(old, at):
-        return {"start_at": old.planned_at}
-    found = next_after(*rule_of(old), old.folded_to or old.due_at)
-    if found is None:
-        return None
-    return due_fields(found.at, found.local, old.stagger) | {"occurrence": old.occurrence + 1}
-
-
-def _is_between(old: FollowUp, at: datetime) -> bool:
-    """Says whether this is a run by hand between two times of the rule; one that started after its time is that one."""
-    return old.rule is not None and old.extra and old.due_at > (old.started_at or at)
-
-
 def _fold(old: FollowUp, at: datetime) -> tuple[int, datetime]:
     return fold_missed(*rule_of(old), old.due_at, at - old.stagger)
 
 
-def rule_of(old: FollowUp) -> tuple[Rule, datetime, ZoneInfo]:
-    """Gives a recurrence's rule, the naive time that it counts from, and its zone."""
-    assert old.rule is not None and old.anchor is not None, f"follow-up {old.id} has no rule"
-    return Rule.parse(old.rule), datetime.fromisoformat(old.anchor), known_zone(old.timezone)
-
-
-def _end(old: FollowUp, done: Done, onward: _Next, stamp: Stamp) -> tuple[Change, ...]:
+def _end(old: FollowUp, done: Done, onward: Next, stamp: Stamp, **record: Any) -> tuple[Change, ...]:
     swap = advance(
         old, onward.status, at=stamp.at, write_id=stamp.write_id, wake_at=onward.wake_at, **onward.fields
     )  # fmt: skip
-    reported = onward.final and old.status is not Status.CANCELLING
+    reported = onward.final and old.status is not Status.CANCELLING and not old.test
     assert isinstance(swap.new, FollowUp)
     following = swap.new.start_at if onward.wake_at is not None else None
     run = Run(
@@ -225,8 +205,18 @@ def _end(old: FollowUp, done: Done, onward: _Next, stamp: Stamp) -> tuple[Change
         missed=old.missed, folded_to=old.folded_to if old.missed else None, outcome=done.outcome, summary=done.summary,
         report=done.report, output_ref=done.output_ref, final=onward.final, follow_up_status=onward.status,
         next_at=following, parent=old.parent, depth=old.depth,
-        report_status=ReportStatus.PENDING if reported else ReportStatus.NONE, report_to=old.report_to,
-        wake_at=wake(stamp.at, stamp.at) if reported else None,
-        expires_at=None if reported else stamp.at + RETENTION, write_id=stamp.run_write_id,
+        deadline_at=old.deadline_at, target_id=None if old.handle == old.run_id else old.handle, done_when=old.done_when,
+        verdict=done.verdict, evidence=done.evidence, **_usage(done), refused=old.refused, refused_why=old.refused_why,
+        test=old.test, report_status=ReportStatus.PENDING if reported else ReportStatus.NONE,
+        report_to=done.report_to or old.report_to, wake_at=wake(stamp.at, stamp.at) if reported else None,
+        expires_at=None if reported else stamp.at + RETENTION, write_id=stamp.run_write_id, **record,
     )  # fmt: skip
-    return (swap, Add(run))
+    return (swap, Add(run), *closing(swap))
+
+
+def _usage(done: Done) -> dict[str, Any]:
+    usage = done.usage or Usage()
+    return {
+        "model": usage.model, "input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens,
+        "cost_usd": usage.cost_usd,
+    }  # fmt: skip

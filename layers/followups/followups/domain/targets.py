@@ -5,7 +5,6 @@ import re
 from urllib.parse import urlsplit
 
 from followups.domain import addresses
-from followups.domain.entities import Agent
 from followups.domain.errors import Invalid
 
 _REGION, _ACCOUNT = "(?P<region>[a-z0-9-]{1,32})", "[0-9]{12}"
@@ -26,6 +25,8 @@ AGENTCORE = re.compile(
 _ARNS = {"lambda": FUNCTION, "states": STATE_MACHINE, "agentcore": AGENTCORE}
 _ARN_SAYS = {"lambda": "a function's ARN", "states": "a state machine's ARN", "agentcore": "an AgentCore runtime's ARN"}
 URL_LIMIT = 1_000
+#: All that IANA gives out (RFC 4291 §2.4), and the part of it that is for examples (RFC 9637).
+_GLOBAL_UNICAST, _DOCUMENTATION = ipaddress.IPv6Network("2000::/3"), ipaddress.IPv6Network("3fff::/20")
 
 #: What an operator may register, and where it can run.
 ON_LAPTOP = ("command", "https", "worker", "person")
@@ -40,9 +41,9 @@ _LASTING_KINDS = frozenset({"states", "https", "worker"})
 LONGEST_S = 7 * 86_400
 
 
-def is_lasting(agent: Agent) -> bool:
-    """Says whether a run of the agent may outlive the process that started it, and is then polled or calls back."""
-    return agent.kind in _LASTING_KINDS or (agent.kind, agent.mode) in _LASTING
+def is_lasting(kind: str, mode: str | None) -> bool:
+    """Says whether runs of such an agent may outlive the process that started them, and are then polled or call back."""
+    return kind in _LASTING_KINDS or (kind, mode) in _LASTING
 
 
 def check(kind: str, target: str | None, mode: str | None, *, region: str | None) -> None:
@@ -72,7 +73,7 @@ def _check_arn(kind: str, arn: str, region: str | None) -> None:
 
 def check_url(url: str) -> None:
     """Takes a webhook's address. Raises Invalid for one that is not https, holds a password, or names an address that is
-    nobody's on the internet; what a name leads to is looked at at each call (`public_address`)."""
+    nobody's on the internet; what a name leads to is looked at at each call (`is_public`)."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
@@ -115,6 +116,9 @@ def is_public(address: str) -> bool:
         inner = it.ipv4_mapped or it.sixtofour or (it.teredo[1] if it.teredo else None) or _nat64(it)
         if inner is not None:
             return is_public(str(inner))
+        # What is not for anybody's use yet, or stands for something local in older ways, Python takes for global.
+        if it not in _GLOBAL_UNICAST or it in _DOCUMENTATION:
+            return False
     return it.is_global and not it.is_multicast
 
 

@@ -13,17 +13,18 @@ from followups.domain.messages import Message, read_message
 from followups.handlers import Context, Event, Handler, Log, silent
 from followups.ports import AgentTarget, Mailer
 from followups.usecases.report import send_report
-from followups.usecases.run import run
+from followups.usecases.run import Crew, run
 from followups.usecases.world import World
 
 
 def runner(world: World, targets: Mapping[str, AgentTarget], secrets: Sequence[bytes], *, log: Log = silent) -> Handler:
-    """Gives the handler of start messages. `targets` are the agent targets by kind, the first of
-    `secrets` signs run tokens."""
+    """Gives the handler of start messages. `targets` are the agent targets by kind, the first of `secrets` signs run
+    tokens."""
 
     def start(message: Message, context: Context) -> dict[str, Any]:
         remaining = timedelta(milliseconds=context.get_remaining_time_in_millis())
-        ran = run(world, targets, secrets[0], message, remaining=remaining)
+        crew = Crew(targets=targets, secret=secrets[0])
+        ran = run(world, crew, message, remaining=remaining)
         facts: dict[str, Any] = {"result": ran.word} | ({"agent": ran.agent} if ran.agent else {})
         if ran.outcome is not None:
             facts |= {"outcome": ran.outcome.value, "final": ran.final}

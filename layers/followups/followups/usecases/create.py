@@ -6,19 +6,22 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from followups.domain import checklist, editing, ids, lineage, policies, preview, when
-from followups.domain.changes import Add, Change, Live, Spend, Swap, key_of
+from followups.domain.changes import Add, Change, Live, Spend, Swap, TakeSlot, key_of
 from followups.domain.editing import Wish
 from followups.domain.entities import Agent, FollowUp, Named
 from followups.domain.errors import Conflict, Forbidden, Invalid, StoreBusy, WrongState
 from followups.domain.late import RUN_ONCE, check_stagger
 from followups.domain.lineage import Lineage, live_parent
 from followups.domain.meaning import When
+from followups.domain.moves import MAX_QUOTA, closing
+from followups.domain.onward import GOOD
 from followups.domain.preview import Preview
-from followups.domain.runs import GOOD
 from followups.domain.status import Status
 from followups.domain.walltime import format_instant
+from followups.usecases.family import note_refusal
 from followups.usecases.manage import RACES, Asker, get, no_token
 from followups.usecases.sweep import claim_now
 from followups.usecases.world import BUILTIN, World
@@ -40,6 +43,11 @@ class Request:
     late: str | None = None
     stagger: str | None = None
     replace_key: str | None = None
+    done_when: str | None = None
+    retry_until_met: str | None = None
+    give_up_at: str | None = None
+    #: An operator's try of an agent.
+    test: bool = False
 
     def digest(self) -> str:
         """Gives the hash that tells a replay from a reuse of an idempotency key."""
@@ -47,6 +55,8 @@ class Request:
         more = [self.text, self.late, self.stagger, self.replace_key]
         # Requests of earlier versions had none of these, and are hashed as they were.
         fields += more if any(more) else []
+        met = [self.done_when, self.retry_until_met, self.give_up_at, self.test]
+        fields += met if any(met) else []
         return hashlib.sha256(json.dumps(fields).encode()).hexdigest()[:32]
 
 
@@ -98,12 +108,12 @@ def _once(
     if old is not None and (old.expires_at is None or old.expires_at > at):
         return _replay(old, digest)
     wish = wished(at)
-    family, conditions = _descent(world, asker)
+    family, conditions = _descent(world, asker, follow_up_id)
     if family is not None:
         wish = replace(wish, when=_no_sooner(wish.when, at))
     new = editing.create(
         wish, owner=asker.owner, follow_up_id=follow_up_id, request_hash=digest, lineage=family, at=at,
-        write_id=world.chance.new_id(),
+        write_id=world.chance.new_id(), counted=bool(world.limits.max_open),
     )  # fmt: skip
     if old is not None:
         # Its time in the history is over, and the store has not forgotten it yet: the key is free again.
@@ -122,11 +132,11 @@ def _store(
         # Who takes its own run's place is held to that run's being live by the change of it.
         live = [it for it in conditions if key_of(it) not in {key_of(other) for other in place}]
         try:
-            world.store.commit(change, *place, *live)
+            world.store.commit(change, *place, *live, *_quota(world, new, place))
         except Conflict as conflict:
             if any(key_of(it) == new.key for it in conflict.failed if isinstance(it, Add | Swap)):
                 return _created_by_another(world, new, conflict)
-            _refuse_descent(conflict)
+            _refuse(world, asker, new, conflict)
             continue
         told = preview.preview(wish.when)
         told = replace(told, warnings=told.warnings + notes)
@@ -134,9 +144,21 @@ def _store(
     raise StoreBusy(f"others make follow-ups with the replace_key {new.replace_key} at this moment; try again")
 
 
+def _quota(world: World, new: FollowUp, place: tuple[Change, ...]) -> tuple[Change, ...]:
+    """Gives the change that counts it as open; one that takes another's place takes that one's count as well."""
+    freed = any(closing(it) for it in place if isinstance(it, Swap))
+    if new.counted and not freed:
+        return (Spend(ids.quota_key(new.owner), 1, world.limits.max_open),)
+    if freed and not new.counted:
+        return (Spend(ids.quota_key(new.owner), -1, MAX_QUOTA),)
+    return ()
+
+
 def _wish(world: World, request: Request, at: datetime, *, allow_commands: bool) -> Wish:
     """Gives the request checked and understood. Raises Invalid."""
-    if request.text is not None:
+    if request.test:
+        task, found = request.task or "", When(text="now", due_at=at, local=None, timezone=request.timezone)
+    elif request.text is not None:
         task, found = when.read_sentence(request.text, at=at, timezone=request.timezone)
     else:
         task, found = request.task or "", when.parse(request.when or "", at=at, timezone=request.timezone)
@@ -150,8 +172,27 @@ def _wish(world: World, request: Request, at: datetime, *, allow_commands: bool)
     return Wish(
         agent=agent.name, task=task, message=request.message, when=found, report_to=request.report_to,
         max_attempts=request.max_attempts or agent.max_attempts, late=None if policy == RUN_ONCE else policy,
-        stagger_s=stagger_s, replace_key=request.replace_key,
+        stagger_s=stagger_s, replace_key=request.replace_key, test=request.test, **_until_met(request, found, at),
     )  # fmt: skip
+
+
+def _until_met(request: Request, found: When, at: datetime) -> dict[str, Any]:
+    """Gives what is said of when it is a success. Raises Invalid."""
+    ladder, end = request.retry_until_met, request.give_up_at
+    for name, value in (("retry_until_met", ladder), ("give_up_at", end)):
+        if value is not None and request.done_when is None:
+            detail = f"`{name}` goes with `done_when`: say in words when it is a success"
+            raise Invalid("conflicting_fields", detail, field=name)
+    if ladder is not None and found.rule is not None:
+        detail = "a recurrence comes again by its rule: leave `retry_until_met` out, or say a time that comes once"
+        raise Invalid("conflicting_fields", detail, field="retry_until_met")
+    give_up_at = None
+    if end is not None:
+        give_up_at = when.put_off(end, base=found.due_at, at=at, timezone=found.timezone, field="give_up_at")
+    return {
+        "done_when": request.done_when, "give_up_at": give_up_at,
+        "ladder": None if ladder is None else policies.read_ladder(ladder),
+    }  # fmt: skip
 
 
 def _no_sooner(found: When, at: datetime) -> When:
@@ -204,13 +245,18 @@ def _replay(old: FollowUp, digest: str) -> Created:
     return Created(follow_up=old, replayed=True, preview=preview.of(old))
 
 
-def _descent(world: World, asker: Asker) -> tuple[Lineage | None, tuple[Change, ...]]:
+def _descent(world: World, asker: Asker, child_id: str) -> tuple[Lineage | None, tuple[Change, ...]]:
     if asker.token is None:
         return None, ()
+    limits = world.limits
     parent = world.follow_up(asker.token.owner, asker.token.follow_up_id)
-    family = lineage.descend(parent, asker.token)
+    try:
+        family = lineage.descend(parent, asker.token, max_depth=limits.max_depth)
+    except WrongState as refusal:
+        note_refusal(world, asker.token, refusal.detail)
+        raise
     assert parent is not None
-    return family, lineage.conditions(parent)
+    return family, lineage.conditions(parent, child_id, max_descendants=limits.max_descendants)
 
 
 def _created_by_another(world: World, new: FollowUp, conflict: Conflict) -> Created:
@@ -219,10 +265,18 @@ def _created_by_another(world: World, new: FollowUp, conflict: Conflict) -> Crea
     raise StoreBusy("the follow-up was written and removed meanwhile; try again") from conflict
 
 
-def _refuse_descent(conflict: Conflict) -> None:
-    """Raises Forbidden for a run that may not create, or not any more."""
-    if any(isinstance(it, Spend) for it in conflict.failed):
-        detail = f"the tree that this run belongs to has made its {lineage.MAX_DESCENDANTS} follow-ups; do not retry"
-        raise Forbidden("cascade_budget", detail) from conflict
-    if any(isinstance(it, Live) for it in conflict.failed):
+def _refuse(world: World, asker: Asker, new: FollowUp, conflict: Conflict) -> None:
+    """Raises what refuses the creation for good: a run that may not create, or not any more, or a spent quota."""
+    limits, failed = world.limits, conflict.failed
+    refusal: WrongState | None = None
+    if any(isinstance(it, TakeSlot) for it in failed):
+        refusal = lineage.no_budget(limits.max_descendants)
+    elif any(isinstance(it, Live) for it in failed):
         raise Forbidden("run_not_live", "the run that this token belongs to has ended") from conflict
+    elif any(isinstance(it, Spend) and it.key == ids.quota_key(new.owner) for it in failed):
+        detail = f"{limits.max_open} follow-ups are open, which is as many as one owner may have; cancel some first"
+        refusal = WrongState("quota_active", detail, retryable=False, hint=lineage.NO_MORE if asker.token else None)
+    if refusal is not None:
+        if asker.token is not None:
+            note_refusal(world, asker.token, refusal.detail)
+        raise refusal from conflict

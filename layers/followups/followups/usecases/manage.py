@@ -11,6 +11,7 @@ from followups.domain.entities import FollowUp, Run
 from followups.domain.errors import Conflict, Forbidden, NotFound, Stale, StoreBusy, WrongState
 from followups.domain.late import check_stagger
 from followups.domain.lineage import RunToken
+from followups.domain.moves import closing
 from followups.usecases.sweep import claim_now
 from followups.usecases.world import World
 
@@ -146,7 +147,7 @@ def _change(world: World, asker: Asker, follow_up_id: str, decide: Callable[...,
         if swap is None:
             return old
         try:
-            world.store.commit(swap)
+            world.store.commit(swap, *closing(swap))
         except Conflict:
             continue
         return _of(swap)

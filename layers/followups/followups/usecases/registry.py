@@ -19,6 +19,7 @@ class Registration:
     kind: str
     command: tuple[str, ...] = ()
     target: str | None = None
+    mode: str | None = None
     timeout_s: int = 600
     max_concurrency: int = 1
     rerun_safe: bool = False
@@ -34,10 +35,11 @@ def put_agent(world: World, name: str, wanted: Registration) -> Agent:
     for _ in range(_RACES):
         old = world.store.get(Agent, ids.agent_key(name))
         new = Agent(
-            name=name, kind=wanted.kind, command=wanted.command, target=wanted.target, timeout_s=wanted.timeout_s,
-            max_concurrency=wanted.max_concurrency, rerun_safe=wanted.rerun_safe, max_attempts=wanted.max_attempts,
-            created_at=old.created_at if old else world.clock.now(), version=old.version + 1 if old else 1,
-            write_id=world.chance.new_id(),
+            name=name, kind=wanted.kind, command=wanted.command, target=wanted.target, mode=wanted.mode,
+            timeout_s=wanted.timeout_s, max_concurrency=wanted.max_concurrency, rerun_safe=wanted.rerun_safe,
+            max_attempts=wanted.max_attempts, disabled=old.disabled if old else None,
+            asked_at=old.asked_at if old else None, created_at=old.created_at if old else world.clock.now(),
+            version=old.version + 1 if old else 1, write_id=world.chance.new_id(),
         )  # fmt: skip
         try:
             world.store.commit(Swap(old, new) if old else Add(new))
@@ -57,6 +59,25 @@ def get_agent(world: World, name: str) -> Agent:
 def list_agents(world: World) -> list[Agent]:
     """Gives all agents, built-in ones first."""
     return [*BUILTIN.values(), *world.store.agents()]
+
+
+def disable(world: World, name: str, why: str | None) -> Agent:
+    """Takes an agent out of use, or with None back into it: what names it waits, as blocked. What runs runs on.
+
+    Raises NotFound, WrongState, StoreBusy.
+    """
+    _refuse_builtin(name)
+    for _ in range(_RACES):
+        old = get_agent(world, name)
+        if old.disabled == why:
+            return old
+        new = replace(old, disabled=why, version=old.version + 1, write_id=world.chance.new_id())
+        try:
+            world.store.commit(Swap(old, new))
+        except Conflict:
+            continue
+        return new
+    raise StoreBusy(f"agent {name} is being changed by others; try again")
 
 
 def remove_agent(world: World, name: str) -> None:

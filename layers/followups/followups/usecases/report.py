@@ -1,13 +1,16 @@
 """The report: sent from the run record, at least once, and noted."""
 
-from followups.domain import delivery, ids
+from dataclasses import replace
+
+from followups.domain import contract, delivery, ids
 from followups.domain.changes import Swap
 from followups.domain.entities import Run
 from followups.domain.errors import Conflict, MailNotSent, MailRefused, MailUncertain
 from followups.domain.messages import Message
 from followups.domain.retry import LONGEST_MAIL
 from followups.domain.status import ReportStatus
-from followups.ports import Mailer
+from followups.domain.text import plain
+from followups.ports import Mailer, Outputs
 from followups.usecases.world import World
 
 
@@ -38,7 +41,7 @@ def _send(world: World, mailer: Mailer, run: Run) -> tuple[str, Swap | None]:
         # A store that took long to note the try, or a laptop that slept: somebody else may have it before we are done.
         return "late", None
     try:
-        name = mailer.send(run)
+        name = mailer.send(with_whole(run, world.outputs))
     except MailNotSent as error:
         at, write_id = world.clock.now(), world.chance.new_id()
         note = delivery.not_sent(run, str(error), at=at, write_id=write_id, luck=world.chance.luck())
@@ -49,3 +52,9 @@ def _send(world: World, mailer: Mailer, run: Run) -> tuple[str, Swap | None]:
     except MailUncertain:
         return "uncertain", None
     return "sent", delivery.accepted(run, name, at=world.clock.now(), write_id=world.chance.new_id())
+
+
+def with_whole(run: Run, outputs: Outputs) -> Run:
+    """Gives the record with its whole report, if there is more of it than the record holds and it can be read."""
+    whole = outputs.read(run.output_ref) if run.output_ref is not None else None
+    return run if whole is None else replace(run, report=contract.fit(plain(whole)))

@@ -159,7 +159,7 @@ def _look(
             world.store.commit(editing.pause_over(item, at=at, write_id=world.chance.new_id()))
             facts["resumed"] += 1
         elif item.lease_until is not None and item.lease_until > at:
-            _poll(world, item, at, outgoing, facts)
+            _ask(world, item, at, outgoing, facts)
         else:
             _lease_ran_out(world, item, at, outgoing, facts)
 
@@ -212,10 +212,8 @@ def _send_again(world: World, item: FollowUp, at: datetime, outgoing: Outgoing, 
     outgoing.add(_report_message(item))
 
 
-def _poll(world: World, item: FollowUp, at: datetime, outgoing: Outgoing, facts: Swept) -> None:
-    assert item.lease_until is not None
-    again = min(at + retry.RESEND_AFTER, item.lease_until)
-    world.store.commit(advance(item, item.status, at=at, write_id=world.chance.new_id(), wake_at=again))
+def _ask(world: World, item: FollowUp, at: datetime, outgoing: Outgoing, facts: Swept) -> None:
+    world.store.commit(runs.ask(item, at=at, write_id=world.chance.new_id()))
     facts["polled"] += 1
     outgoing.add(_start_message(item))
 

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from followups.domain import ids
+from followups.domain import ids, lineage
 from followups.domain.entities import Agent, Control, FollowUp
 from followups.domain.runs import Stamp
-from followups.ports import Chance, Clock, Leases, Queue, Store
+from followups.ports import Chance, Clock, Leases, Outputs, Queue, Store
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -17,6 +17,13 @@ class Limits:
     global_cap: int = 2
     #: Runs that one owner may start in an hour; 0: as many as there are.
     runs_per_hour: int = 0
+    #: Follow-ups that one owner may have open; 0: as many as there are.
+    max_open: int = 0
+    #: Generations of follow-ups below a person's that agents may make, and how many there may be in one tree.
+    max_depth: int = lineage.MAX_DEPTH
+    max_descendants: int = lineage.MAX_DESCENDANTS
+    #: Root of the HTTP API, as agents reach it; None where there is none.
+    callback: str | None = None
     #: How long before its time a scheduled follow-up is claimed. Zero on a laptop.
     look_ahead: timedelta = timedelta(seconds=120)
     #: Whether the queue outlives the request, so that what is due soon is claimed at its creation.
@@ -33,6 +40,16 @@ class Limits:
     lease_margin: timedelta = timedelta(seconds=60)
 
 
+class NoOutputs:
+    """Keeps nothing: what is too long for a record is cut there."""
+
+    def keep(self, run_id: str, text: str) -> None:  # noqa: ARG002 - there is nowhere to put it
+        return None
+
+    def read(self, ref: str) -> None:  # noqa: ARG002 - nothing was kept
+        return None
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class World:
     """The ports and settings that every use case may need; runner and reporter are given one more each."""
@@ -42,6 +59,7 @@ class World:
     clock: Clock
     chance: Chance
     leases: Leases
+    outputs: Outputs = field(default_factory=NoOutputs)
     limits: Limits = field(default_factory=Limits)
 
     def stamp(self, at: datetime) -> Stamp:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from followups.adapters.agents.process import KEEP, Ended, Processes
-from followups.domain.contract import REPORT_LIMIT, AgentCall, Done, Pending, fit, read_answer
+from followups.domain.contract import REPORT_LIMIT, AgentCall, Done, Pending, fit, goes_on, read_answer
 from followups.domain.errors import AgentUncertain
 from followups.domain.status import Outcome
 from followups.domain.text import first_line, plain
@@ -24,8 +24,8 @@ class CommandAgent:
     """Runs an agent's argument vector as given, without a shell, and reads its answer from stdout.
 
     `runs_dir` takes the output that is longer than a report may be; `environ` is what the agent inherits; it also inherits
-    the descriptors `inherit_fds`, so that a lease outlives us as long as the agent does, and `on_start` is told the number
-    of each process that leads an agent's group.
+    the descriptors `inherit_fds`, so that a lease outlives us as long as the agent does, and `on_start` and `on_end` are
+    told the number of each process that leads an agent's group.
     """
 
     def __init__(
@@ -35,10 +35,11 @@ class CommandAgent:
         environ: Mapping[str, str],
         inherit_fds: Sequence[int] = (),
         on_start: Callable[[int], None] = lambda _pid: None,
+        on_end: Callable[[int], None] = lambda _pid: None,
     ) -> None:
         self._runs_dir = runs_dir
         self._environ = {name: value for name, value in environ.items() if name not in _SECRET}
-        self.processes = Processes(inherit_fds=inherit_fds, on_start=on_start)
+        self.processes = Processes(inherit_fds=inherit_fds, on_start=on_start, on_end=on_end)
 
     def start(self, call: AgentCall) -> Done:
         """Runs the agent to its end or its deadline."""
@@ -81,6 +82,9 @@ def _done(call: AgentCall, ended: Ended, spilled: Path | None) -> Done:
     if ended.why == "deadline":
         summary = f"The agent was still at work at its deadline, {call.seconds:.0f} s after its start, and was stopped."
         return Done(outcome=Outcome.TIMED_OUT, summary=summary, report=_both(ended), output_ref=output_ref)
+    if ended.code == 0 and goes_on(ended.out.text):
+        summary = "The command answered that it goes on, and has ended: a command is waited for, or is a worker's."
+        return Done(outcome=Outcome.FAILED, summary=summary, report=_both(ended))
     if ended.code == 0:
         return read_answer(_answer(ended, spilled), output_ref=output_ref)
     if ended.code < 0:

@@ -84,9 +84,12 @@ class Ended:
 class Processes:
     """Starts commands and knows those that are alive, so that all can be stopped at once. Thread-safe."""
 
-    def __init__(self, *, inherit_fds: Sequence[int] = (), on_start: Callable[[int], None] = lambda _pid: None) -> None:
+    def __init__(
+        self, *, inherit_fds: Sequence[int] = (), on_start: Callable[[int], None] = lambda _pid: None,
+        on_end: Callable[[int], None] = lambda _pid: None,
+    ) -> None:  # fmt: skip
         self._fds = tuple(inherit_fds)
-        self._on_start = on_start
+        self._on_start, self._on_end = on_start, on_end
         self._lock = threading.Lock()
         self._alive: set[int] = set()
         self._stopped: set[int] = set()
@@ -124,6 +127,8 @@ class Processes:
                 self._alive.discard(process.pid)
                 stopped = process.pid in self._stopped
                 self._stopped.discard(process.pid)
+            # Before it is reaped: from then on its number may be another's.
+            self._on_end(process.pid)
             process.wait()
             for pipe in (process.stdout, process.stderr):
                 if pipe is not None:
@@ -134,10 +139,10 @@ class Processes:
     def stopping(self) -> bool:
         return self._stopping
 
-    def stop_all(self) -> None:
-        """Kills every command that is alive, with its group, and starts no more."""
+    def stop_all(self, *, for_good: bool = True) -> None:
+        """Kills every command that is alive, with its group, and starts no more unless it is not for good."""
         with self._lock:
-            self._stopping = True
+            self._stopping = self._stopping or for_good
             self._stopped |= self._alive
             for pid in self._alive:
                 _signal_all(pid, signal.SIGKILL)

@@ -41,11 +41,12 @@ def parse(text: str, *, at: datetime, timezone: str, field: str = "due") -> When
     return found
 
 
-def put_off(text: str, *, base: datetime, at: datetime, timezone: str, due: datetime | None = None) -> datetime:
+def put_off(
+    text: str, *, base: datetime, at: datetime, timezone: str, due: datetime | None = None, field: str = "until"
+) -> datetime:
     """Takes how long something is put off, counted from `base` (UTC), or until when, which is later than now and than `due`
-    (default: `base`); gives the instant. Raises Invalid as `parse` does, of the field `until`."""
+    (default: `base`), and the field's name for errors; gives the instant. Raises Invalid as `parse` does."""
     reader = Reader(at.replace(microsecond=0), zone_of(timezone))
-    field = "until"
     _refuse_length(text, field)
 
     def taken(way: str) -> bool:

@@ -1,0 +1,69 @@
+"""Verdicts: whether what a follow-up is to bring about is so, and when it is looked at again if it is not."""
+
+import re
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from followups.domain.contract import Done
+from followups.domain.follow_up import FollowUp
+from followups.domain.status import Outcome, Verdict
+from followups.domain.walltime import to_utc, wall
+from followups.domain.zones import known_zone
+
+#: The waits of a ladder, shortest and longest, and how many it may have.
+SHORTEST, LONGEST, MOST = timedelta(minutes=5), timedelta(days=366), 12
+_RUNG = re.compile(r"(\d{1,6})([mhd])", re.ASCII)
+_GOOD = (Outcome.SUCCEEDED, Outcome.ATTENTION)
+UNASKED = "The agent was asked whether it is so, and gave no verdict."
+
+
+def judge(old: FollowUp, done: Done) -> Done:
+    """Takes how a run ended; gives it with the verdict that counts: one only where one was asked for, and never a success
+    where it is not `met`."""
+    if old.done_when is None:
+        return replace(done, verdict=None, evidence="")
+    if done.outcome not in _GOOD:
+        # Who failed cannot tell, whatever else was said.
+        return replace(done, verdict=Verdict.CANNOT_TELL)
+    verdict = done.verdict or Verdict.CANNOT_TELL
+    evidence = done.evidence if done.verdict else done.evidence or UNASKED
+    outcome = done.outcome if verdict is Verdict.MET else Outcome.ATTENTION
+    return replace(done, verdict=verdict, evidence=evidence, outcome=outcome)
+
+
+def next_look(old: FollowUp, at: datetime) -> tuple[datetime, datetime | None] | None:
+    """Takes a follow-up that comes once and was not met; gives when it is looked at again by its ladder, as instant and
+    naive wall time (None for what is counted in hours), or None if that has come to its end.
+
+    The waits count from the nominal time of the last look, or from now where that would be past; days keep the wall time.
+    With a time to give up at, the last wait is repeated until then.
+    """
+    if old.ladder is None:
+        return None
+    waits = old.ladder.split(",")
+    if old.occurrence > len(waits) and old.give_up_at is None:
+        return None
+    found = _RUNG.fullmatch(waits[min(old.occurrence, len(waits)) - 1])
+    assert found is not None, f"follow-up {old.id} has a ladder that cannot be read: {old.ladder}"
+    count, zone = int(found[1]), known_zone(old.timezone)
+    for base in (old.due_at, at):
+        if found[2] == "d":
+            local: datetime | None = wall(base, zone) + timedelta(days=count)
+            moment = to_utc(local, zone) if local else base
+        else:
+            local, moment = None, base + timedelta(minutes=count * (60 if found[2] == "h" else 1))
+        if moment > at:
+            return moment, local
+    raise AssertionError("a wait has a length")
+
+
+def check_ladder(text: str) -> None:
+    """Takes a ladder as stored. Raises ValueError."""
+    waits = text.split(",")
+    if not 1 <= len(waits) <= MOST or not all(map(_RUNG.fullmatch, waits)):
+        raise ValueError(f"not a ladder: {text[:40]!r}")
+
+
+def given_up(old: FollowUp, moment: datetime) -> bool:
+    """Says whether a look at that instant would come after the follow-up is to be given up."""
+    return old.give_up_at is not None and moment > old.give_up_at

@@ -1,0 +1,129 @@
+"""What became of a call of an agent, stored: the finish, the next poll, or the way back into the line."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from followups.domain import contract, retry, runs
+from followups.domain.changes import Add, Change
+from followups.domain.contract import Done, Pending
+from followups.domain.entities import Agent, FollowUp, Run
+from followups.domain.errors import AgentBusy, Conflict, QueueError, StoreCorrupt, StoreError, UnreadableItem
+from followups.domain.messages import Message
+from followups.domain.status import LIVE, Outcome, Status
+from followups.ports import Outputs
+from followups.usecases.world import World
+
+#: A store that is down for a minute or two must not cost a result: 19 pauses, which double up to a quarter of a minute.
+_FINISH_TRIES = 20
+_LONGEST_PAUSE_S = 16.0
+#: So much of a report stays in its record, in bytes of UTF-8; the whole of a longer one is kept apart.
+INLINE = 8 * 1024
+#: A target that asks to be left alone is left alone this long at most.
+_LONGEST_WAIT = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What came of a start message."""
+
+    #: finished, pending, uncertain, stale, early, blocked, refused or skipped.
+    word: str
+    #: Whom it was for, unless it was stale.
+    agent: str | None = None
+    #: How the run ended, if it did.
+    outcome: Outcome | None = None
+    #: Whether that is the occurrence's last word: no attempt follows.
+    final: bool = True
+    #: How long after its time it was started, if it ended.
+    late: timedelta | None = None
+
+
+def settle(world: World, live: FollowUp, agent: Agent, answer: Done | Pending) -> Ran:
+    """Stores what came of the call, if the follow-up is still this run's: a finish that is not fenced is no finish."""
+    if isinstance(answer, Pending):
+        pending = answer
+
+        def wait(now: FollowUp) -> tuple[Change, ...]:
+            return (runs.wait_for(now, pending, at=world.clock.now(), write_id=world.chance.new_id()),)
+
+        return Ran("pending" if _store(world, live, wait) else "stale")
+    done = keep_apart(world.outputs, live.run_id, answer)
+    stamp = world.stamp(world.clock.now())
+    changes = _store(
+        world, live, lambda now: runs.finish(now, done, rerun_safe=agent.rerun_safe, stamp=stamp, kind=agent.kind)
+    )
+    return ended(world, live, changes, done) if changes else Ran("stale")
+
+
+def ended(world: World, live: FollowUp, changes: tuple[Change, ...], done: Done) -> Ran:
+    """Takes a finish that was stored; queues its report, and says what came of it."""
+    record = next((it.entity for it in changes if isinstance(it, Add) and isinstance(it.entity, Run)), None)
+    if record is not None:
+        queue_report(world, live)
+    late = (live.started_at or live.start_at) - live.start_at
+    outcome, final = (record.outcome, record.final) if record else (done.outcome, True)
+    return Ran("finished", outcome=outcome, final=final, late=late)
+
+
+def release(world: World, live: FollowUp, agent: Agent, busy: AgentBusy) -> Ran:
+    """Gives back a run whose agent surely did not start: blocked is not failed, and no attempt is spent."""
+    if (now := world.follow_up(live.owner, live.id)) is not None and now.status is Status.CANCELLING:
+        return settle(world, live, agent, Done(outcome=Outcome.CANCELLED, summary="The agent was not started."))
+    pause = retry.blocked_pause(*world.limits.blocked_s, world.chance.luck())
+    wait = min(_LONGEST_WAIT, max(pause, busy.retry_after or pause))
+    runs_per_hour = world.limits.runs_per_hour
+
+    def decide(now: FollowUp) -> tuple[Change, ...]:
+        at = world.clock.now()
+        if now.status is not Status.RUNNING:
+            return ()
+        return runs.release(
+            now, busy.reason, at=at, write_id=world.chance.new_id(), wake_at=at + wait, runs_per_hour=runs_per_hour
+        )
+
+    return Ran("blocked" if _store(world, live, decide) else "stale")
+
+
+def keep_apart(outputs: Outputs, run_id: str, done: Done) -> Done:
+    """Gives the answer with no more of a long report than a record takes, and where the rest lies."""
+    if len(done.report.encode("utf-8", "replace")) <= INLINE:
+        return done
+    if done.output_ref is not None:
+        return replace(done, report=contract.fit(done.report, INLINE))
+    ref = outputs.keep(run_id, done.report)
+    # What could not be kept apart stays where it is, as much of it as an item takes.
+    return replace(done, output_ref=ref, report=contract.fit(done.report, INLINE if ref else contract.REPORT_LIMIT))
+
+
+def queue_report(world: World, old: FollowUp) -> None:
+    """Queues the report of a run that ended."""
+    try:
+        world.queue.send([(Message("report", old.owner, old.id, old.fence), 0)])
+    except QueueError:
+        # The run record has its own wake_at: the next sweep sends the report.
+        return
+
+
+def _store(world: World, live: FollowUp, decide: Callable[[FollowUp], tuple[Change, ...]]) -> tuple[Change, ...]:
+    """Commits what is decided of the live run as it is now; gives that, or nothing if it is not live any more."""
+    for attempt in range(1, _FINISH_TRIES + 1):
+        try:
+            # Read again each time: a cancel may have come between, and then the decision is another.
+            now = world.follow_up(live.owner, live.id)
+            if now is None or now.fence != live.fence or now.status not in LIVE:
+                return ()
+            if changes := decide(now):
+                world.store.commit(*changes)
+        except Conflict:
+            continue
+        except (StoreCorrupt, UnreadableItem):
+            raise
+        except StoreError:
+            if attempt == _FINISH_TRIES:
+                raise
+            pause_s = min(2.0 ** (attempt - 1), _LONGEST_PAUSE_S)
+            world.clock.sleep(retry.blocked_pause(pause_s / 2, pause_s, world.chance.luck()))
+            continue
+        return changes
+    return ()

@@ -1,0 +1,73 @@
+"""Work for agents that cannot be called from here: their workers come and ask for it."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from followups.domain import hearing, ids
+from followups.domain.changes import Swap
+from followups.domain.contract import AgentCall
+from followups.domain.entities import Agent, FollowUp
+from followups.domain.errors import Conflict, Invalid, NotFound
+from followups.domain.status import Status
+from followups.usecases.run import call_of
+from followups.usecases.world import World
+
+#: That a worker asks is noted this often.
+_NOTED = timedelta(seconds=30)
+
+
+def pull(world: World, secret: bytes, name: str, worker: str, in_hand: frozenset[str]) -> AgentCall | None:
+    """Takes the agent's name, the worker's, and the ids of the runs that it has in hand; gives the run that it is to do:
+    one that it was given and has not heard of (the answer was lost), or the oldest that waits; None if there is none.
+
+    Raises NotFound, Invalid for an agent whose work nobody has to ask for.
+    """
+    agent = world.agent(name)
+    if agent is None:
+        raise NotFound("not_found", f"there is no agent {name[:60]}")
+    if agent.kind != "worker":
+        detail = f"{name} is a {agent.kind} agent, which is called; only for a worker agent is work to be asked for"
+        raise Invalid("not_a_worker_agent", detail)
+    at = world.clock.now()
+    _note(world, agent, at)
+    if agent.disabled is not None or world.control().stopped:
+        return None
+    live = sorted(_runs(world, agent), key=lambda it: (it.start_at, it.created_at))
+    for old in live:
+        if old.handle == hearing.WORKER + worker and old.run_id not in in_hand and old.status is Status.RUNNING:
+            return _call(world, secret, old, agent, at)
+    for old in live:
+        if old.handle != hearing.WAITING or old.status is not Status.RUNNING:
+            continue
+        swap = hearing.take(
+            old, worker, timeout=timedelta(seconds=agent.timeout_s), at=at, write_id=world.chance.new_id()
+        )  # fmt: skip
+        try:
+            world.store.commit(swap)
+        except Conflict:
+            continue
+        assert isinstance(swap.new, FollowUp)
+        return _call(world, secret, swap.new, agent, at)
+    return None
+
+
+def _note(world: World, agent: Agent, at: datetime) -> None:
+    """Notes that a worker is there: without one nothing is started that would hold a slot and wait."""
+    if agent.asked_at is not None and at - agent.asked_at < _NOTED:
+        return
+    new = replace(agent, asked_at=at, version=agent.version + 1, write_id=world.chance.new_id())
+    try:
+        world.store.commit(Swap(agent, new))
+    except Conflict:
+        return  # Another worker's note, or an operator's change: the next time asks again.
+
+
+def _runs(world: World, agent: Agent) -> list[FollowUp]:
+    named = filter(None, map(ids.parse_slot_id, world.store.slots(agent.slots_key)))
+    found = ((world.follow_up(owner, it), fence) for owner, it, fence in named)
+    return [it for it, fence in found if it is not None and it.fence == fence]
+
+
+def _call(world: World, secret: bytes, old: FollowUp, agent: Agent, at: datetime) -> AgentCall:
+    left = (old.deadline_at or at) - at
+    return call_of(world, secret, old, agent, at, left)
