@@ -29,10 +29,12 @@ def try_agent(session: Session, name: str, body: dict[str, Any]) -> int:
         raise KeyboardInterrupt(hint) from stop
     run = session.client.of(made["id"], "/runs").body["runs"][0]
     whole = session.client.call("GET", f"/v1/runs/{run['id']}").body
-    session.show(
-        whole, lambda: f"{status(whole['outcome'])}: {whole['summary']}\n{record(whole)}\n\n{whole['report_text']}".rstrip()
-    )
+    session.show(whole, lambda: _said(whole))
     return 0 if whole["outcome"] in _GOOD else 1
+
+
+def _said(run: dict[str, Any]) -> str:
+    return f"{status(run['outcome'])}: {run['summary']}\n{record(run)}\n\n{run['report_text']}".rstrip()
 
 
 def _wait(session: Session, follow_up_id: str) -> None:
