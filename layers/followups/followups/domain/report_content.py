@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from followups.domain.entities import Run
-from followups.domain.status import Outcome, Status
+from followups.domain.status import Outcome, Status, Verdict
 from followups.domain.text import first_line, plain
 from followups.domain.walltime import duration, step_notes, wall
 from followups.domain.wording import said_rule
@@ -55,6 +55,8 @@ class Content:
     agent: str
     message: str
     output: str
+    #: Whether it is a reminder: the output is not an agent's, but what somebody wrote.
+    reminds: bool
     output_ref: str | None
     why: str
 
@@ -62,28 +64,88 @@ class Content:
 def content(run: Run) -> Content:
     """Takes a run's record; gives what its report says. Times are in the follow-up's zone."""
     task, summary = first_line(plain(run.task)), first_line(plain(run.summary))
-    headline = HEADLINES[run.outcome]
-    subject = first_line(f"[Followups] {headline}: {task} - {summary}", _SUBJECT_LIMIT)
+    headline, reminds = _headline(run), _reminds(run)
+    said = f"[Followups] {headline}: {task}" + ("" if reminds else f" - {summary}")
     return Content(
-        subject=subject, headline=headline, task=task, summary=summary, explained=_EXPLAINED.get(run.outcome),
-        facts=_facts(run), hints=_hints(run), agent=plain(run.agent), message=plain(run.message), output=plain(run.report),
+        subject=first_line(said, _SUBJECT_LIMIT), headline=headline, task=task, summary="" if reminds else summary,
+        explained=_explained(run), facts=_facts(run), hints=_hints(run), agent=plain(run.agent),
+        # A reminder's message is all that it says.
+        message="" if reminds else plain(run.message), output=plain(run.report), reminds=reminds,
         output_ref=None if run.output_ref is None else plain(run.output_ref), why=plain(_why(run)),
     )  # fmt: skip
 
 
+def _reminds(run: Run) -> bool:
+    """Says whether the report is the task itself, for a person to do."""
+    return run.kind == "person" and run.outcome is Outcome.SUCCEEDED
+
+
+def _headline(run: Run) -> str:
+    if _reminds(run):
+        return "reminder"
+    if run.verdict is None or run.outcome not in (Outcome.SUCCEEDED, Outcome.ATTENTION):
+        return HEADLINES[run.outcome]
+    if run.verdict is Verdict.NOT_MET:
+        return "not met yet" if run.next_at else "not met"
+    return {Verdict.MET: "met", Verdict.CANNOT_TELL: "cannot tell whether it is met"}[run.verdict]
+
+
+def _explained(run: Run) -> str | None:
+    if run.outcome is Outcome.TIMED_OUT and run.kind not in (None, "command", "checklist"):
+        return "It was told to stop at its deadline, as far as that can be told where it runs. It may have gone on."
+    return _EXPLAINED.get(run.outcome)
+
+
 def _facts(run: Run) -> tuple[Fact, ...]:
     pairs = [
-        ("Agent", run.agent),
+        ("Agent", None if _reminds(run) else run.agent),
         ("Due", _due(run)),
-        ("Started", _started(run)),
-        ("Finished", _moment(run.finished_at, run.timezone)),
+        ("Started", None if _reminds(run) else _started(run)),
+        ("Finished", None if _reminds(run) else _moment(run.finished_at, run.timezone)),
         ("Attempt", f"{run.attempt} of at most {run.max_attempts}" if run.attempt > 1 else None),
+        ("Done when", run.done_when),
+        ("Verdict", _verdict(run)),
+        ("Refused", _refused(run)),
+        ("Cost", usage_words(run)),
+        ("Came late", _late(run)),
         ("Skipped too" if run.outcome is Outcome.SKIPPED else "Makes up for", _missed(run)),
         ("Repeats", _repeats(run)),
         ("Next", _next(run)),
         ("Run", run.id),
+        ("Its id there", run.target_id),
     ]
     return tuple(Fact(name, plain(value)) for name, value in pairs if value is not None)
+
+
+def _verdict(run: Run) -> str | None:
+    if run.verdict is None:
+        return None
+    words = str(run.verdict).replace("_", " ")
+    return f"{words}: {run.evidence}" if run.evidence else words
+
+
+def _refused(run: Run) -> str | None:
+    if not run.refused:
+        return None
+    what = "a follow-up that it asked for" if run.refused == 1 else f"{run.refused} follow-ups that it asked for"
+    return f"{what}: {run.refused_why}"
+
+
+def usage_words(run: Run) -> str | None:
+    """Gives what the agent says that the run cost, or None if it did not."""
+    counts = ((run.input_tokens, "tokens in"), (run.output_tokens, "tokens out"))
+    said = [f"{count:,} {word}" for count, word in counts if count is not None]
+    said += [f"${run.cost_usd}"] if run.cost_usd else []
+    said = [run.model, *said] if run.model else said
+    return ", ".join(said) + ", as the agent says" if said else None
+
+
+def _late(run: Run) -> str | None:
+    if run.late_at is None or run.late_outcome is None:
+        return None
+    return (
+        f"{_moment(run.late_at, run.timezone)} the agent said after all: {HEADLINES[run.late_outcome]}; {run.late_summary}"
+    )
 
 
 def _due(run: Run) -> str:
@@ -128,6 +190,10 @@ def _next(run: Run) -> str:
         return "paused after three failed occurrences in a row; nothing more runs until it is resumed"
     if run.next_at is not None:
         return _moment(run.next_at, run.timezone)
+    if run.verdict is Verdict.MET:
+        return "none, it is met"
+    if run.done_when:
+        return "none: it was not met, and no further look is planned"
     if run.rule:
         return "none, its last occurrence has come" if run.outcome is Outcome.SKIPPED else "none, this was its last run"
     return "none, it was to run once"

@@ -23,12 +23,14 @@ def as_html(it: Content, outcome: Outcome) -> str:
     facts = "".join(row(fact.name, fact.value) for fact in it.facts)
     hints = "".join(row(name, command, mono=True) for name, command in it.hints)
     explained = f'<p class="ink" style="margin:8px 0 0;color:#1d2329">{escape(it.explained)}</p>' if it.explained else ""
+    summary = ""
+    if it.summary:
+        summary = f'<p class="ink" style="margin:0;color:#1d2329;overflow-wrap:anywhere">{escape(it.summary)}</p>'
     rows = f"""<tr><td style="padding:24px 24px 8px">
 {badge(it.headline.capitalize(), ink, paper)}
 <h1 class="ink" style="margin:12px 0 4px;font-size:21px;line-height:1.3;color:#1d2329;overflow-wrap:anywhere"
 >{escape(it.task)}</h1>
-<p class="ink" style="margin:0;color:#1d2329;overflow-wrap:anywhere">{escape(it.summary)}</p>
-{explained}
+{summary}{explained}
 </td></tr>
 <tr><td style="padding:8px 24px">
 {table(facts, 14)}
@@ -45,7 +47,7 @@ def _output(it: Content) -> str:
     if not it.output.strip():
         return ""
     rest = f"The whole output: {escape(it.output_ref)}" if it.output_ref else ""
-    return _section(f"Written by the agent {it.agent}", it.output.strip(), rest)
+    return _section("Its message" if it.reminds else f"Written by the agent {it.agent}", it.output.strip(), rest)
 
 
 def _message(it: Content) -> str:

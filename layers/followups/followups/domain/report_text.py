@@ -11,11 +11,15 @@ def as_text(it: Content) -> str:
     """Gives the report as text. Our own lines stay within 76 columns; the agent's are left as they are."""
     names = [fact.name for fact in it.facts] + [name for name, _ in it.hints]
     width = max(len(name) for name in names) + 2
-    parts = [_wrap(f"{it.task}: {it.headline.upper()}"), _wrap(it.summary)]
+    parts = [_wrap(f"{it.task}: {it.headline.upper()}")]
+    if it.summary:
+        parts.append(_wrap(it.summary))
+    if it.reminds and it.output.strip():
+        parts.append(it.output.strip())
     if it.explained:
         parts.append(_wrap(it.explained))
     parts.append("\n".join(_fact(fact.name, fact.value, width) for fact in it.facts))
-    if it.output.strip():
+    if it.output.strip() and not it.reminds:
         parts.append(f"{_rule(f'written by the agent {it.agent}')}\n{it.output.strip()}\n{'-' * _WIDTH}")
     if it.output_ref:
         parts.append(f"The whole output: {it.output_ref}")
