@@ -23,7 +23,7 @@ from tests.support.contract import check_answer
 SECRET = b"0123456789abcdef0123456789abcdef"
 TASK = {"agent": "@checklist", "task": "Check", "message": "disk / < 99%", "due": "7d"}
 #: What RFC 9457 and the issue ask of a refusal's body.
-PROBLEM = {"type", "title", "status", "detail", "code", "instance", "errors", "requests"}
+PROBLEM = {"type", "title", "status", "detail", "code", "instance", "errors", "requests", "retryable", "hint"}
 Answered = tuple[int, Any, dict[str, str]]
 
 
@@ -87,7 +87,7 @@ class Api:
         at = self.clock.now()
         hour = at + timedelta(hours=1)
         start = runs.start(
-            claim.new, BUILTIN["@checklist"], at=at, write_id="w2", deadline=hour, lease_until=hour, lease_holder=None,
+            claim.new, BUILTIN["@checklist"], at=at, write_id="w2", deadline=hour, process_end=hour, lease_holder=None,
             global_cap=5,
         )  # fmt: skip
         self.store.commit(*start)

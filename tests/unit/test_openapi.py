@@ -12,7 +12,8 @@ from pydantic import BaseModel, ValidationError
 
 from followups.api.operations import OPERATIONS
 from followups.api.routes import ROUTES
-from followups.api.schemas import CreateFollowUp, EditFollowUp, Pause, PutAgent, PutControl
+from followups.api.agent_schemas import PutAgent, PutControl
+from followups.api.schemas import CreateFollowUp, EditFollowUp, Pause
 from followups.domain import errors
 from tests.support import cfn
 from tests.support.contract import DOCUMENT, check_answer

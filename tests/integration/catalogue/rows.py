@@ -11,7 +11,8 @@ from typing import Any, NamedTuple, get_args
 
 import pytest
 
-from followups.api.schemas import CreateFollowUp, PutAgent
+from followups.api.agent_schemas import PutAgent
+from followups.api.schemas import CreateFollowUp
 from tests.support import cfn
 
 ROWS = range(1, 95)

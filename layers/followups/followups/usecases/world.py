@@ -96,5 +96,15 @@ BUILTIN: dict[str, Agent] = {
         created_at=datetime.fromisoformat("2026-11-24T00:00:00+00:00"),
         builtin=True,
         write_id="builtin",
-    )
+    ),
+    "@me": Agent(
+        name="@me",
+        kind="person",
+        rerun_safe=True,
+        max_concurrency=100,
+        timeout_s=60,
+        created_at=datetime.fromisoformat("2026-11-26T00:00:00+00:00"),
+        builtin=True,
+        write_id="builtin",
+    ),
 }
