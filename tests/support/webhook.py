@@ -112,7 +112,7 @@ def target_for(
     certificate: Path | None, resolve: Callable[[str], Sequence[str]] = lambda _host: ["127.0.0.1"],
     allowed: Callable[[str], bool] = lambda _address: True,
 ) -> HttpsAgent:  # fmt: skip
-    """Gives the target, which finds any name on the loopback, and trusts the certificate, or without one what Python does."""
+    """Gives the target, which finds every name on the loopback and trusts the certificate (None: those of the system)."""
     context = ssl.create_default_context(cafile=certificate) if certificate else None
     return HttpsAgent(KEYS, ManualClock(), resolve=resolve, allowed=allowed, context=context)
 
