@@ -52,7 +52,8 @@ AGENT_OPERATIONS: dict[str, Operation] = {
         answers={200: agent_answers.Agent},
         refusals=all_of(
             KNOWN, BODY, PERSON, RECIPIENT,
-            {409: ("builtin_agent",), 422: ("invalid_agent_name", "unknown_kind", "invalid_target", "invalid_email")},
+            {409: ("builtin_agent", "in_progress"),
+             422: ("invalid_agent_name", "unknown_kind", "invalid_target", "invalid_email")},
         ),
         body=PutAgent,
         example={"kind": "command", "command": ["df", "-h", "/"], "rerun": "safe"},

@@ -34,7 +34,7 @@ ON_AWS = ("lambda", "agentcore", "states", "https", "worker", "person")
 KINDS = tuple(dict.fromkeys(("checklist", *ON_LAPTOP, *ON_AWS)))
 #: The ways in which a kind may be called, the usual one first. `sync`: the answer is waited for. `async`: it is called,
 #: and calls back. `durable`: a durable function, which is asked how far it is.
-MODES = {"lambda": ("sync", "async", "durable"), "agentcore": ("sync", "async"), "https": ("sync",), "states": ("sync",)}
+MODES = {"lambda": ("sync", "async", "durable"), "agentcore": ("sync", "async")}
 #: Kinds and modes whose runs outlive the call that starts them: they may take as long as `LONGEST_S`.
 _LASTING = frozenset({("lambda", "async"), ("lambda", "durable"), ("agentcore", "async")})
 _LASTING_KINDS = frozenset({"states", "https", "worker"})

@@ -34,6 +34,9 @@ def put_agent(world: World, name: str, wanted: Registration) -> Agent:
     _refuse_builtin(name)
     for _ in range(_RACES):
         old = world.store.get(Agent, ids.agent_key(name))
+        if old is not None and (old.kind, old.mode) != (wanted.kind, wanted.mode) and world.store.slots(old.slots_key):
+            # Its live runs are asked for where they were started.
+            raise WrongState("in_progress", f"{name} has runs in progress; its kind can be changed when they have ended")
         new = Agent(
             name=name, kind=wanted.kind, command=wanted.command, target=wanted.target, mode=wanted.mode,
             timeout_s=wanted.timeout_s, max_concurrency=wanted.max_concurrency, rerun_safe=wanted.rerun_safe,

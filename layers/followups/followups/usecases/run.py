@@ -100,10 +100,12 @@ def _go(
 ) -> Ran:
     limits = world.limits
     seconds = min(timedelta(seconds=agent.timeout_s), remaining - limits.reserve)
-    deadline = at + (timedelta(seconds=agent.timeout_s) if is_lasting(agent.kind, agent.mode) else seconds)
+    lasting = is_lasting(agent.kind, agent.mode)
     changes = runs.start(
-        old, agent, at=at, write_id=world.chance.new_id(), deadline=deadline,
-        process_end=at + remaining + limits.lease_margin, lease_holder=world.leases.holder,
+        old, agent, at=at, write_id=world.chance.new_id(),
+        deadline=at + (timedelta(seconds=agent.timeout_s) if lasting else seconds),
+        # What outlives us is asked for as soon as the call that starts it is surely over.
+        process_end=at + (seconds if lasting else remaining) + limits.lease_margin, lease_holder=world.leases.holder,
         global_cap=limits.global_cap, runs_per_hour=limits.runs_per_hour,
     )  # fmt: skip
     try:
@@ -117,13 +119,17 @@ def _go(
     if seconds <= timedelta(0):
         why = "The agent was not started: the store took so long to note its start that its time was over."
         return settle(world, live, agent, Done(outcome=Outcome.FAILED, summary=why))
+    call = call_of(world, crew.secret, live, agent, at, seconds)
     try:
-        answer = target.start(call_of(world, crew.secret, live, agent, at, seconds))
+        answer = target.start(call)
     except AgentUncertain:
         # Nothing is written: the agent may be alive, and only the lease knows when it surely is not.
         return Ran("uncertain")
     except AgentBusy as busy:
         return release(world, live, agent, busy)
+    if isinstance(answer, Pending) and agent.kind == "https" and call.request["callback"] is None:
+        why = "The webhook answered that it will call back, and there is no API here that it could call."
+        answer = Done(outcome=Outcome.FAILED, summary=why)
     return settle(world, live, agent, answer)
 
 
@@ -176,15 +182,23 @@ def _overdue(live: FollowUp, agent: Agent) -> Done:
 def call_of(world: World, secret: bytes, live: FollowUp, agent: Agent, at: datetime, seconds: timedelta) -> AgentCall:
     """Gives the call of a live run's agent, which may take that long."""
     deadline = live.deadline_at or at + seconds
-    # Who is waited for elsewhere must not think that it may go on.
-    callback = world.limits.callback if is_lasting(agent.kind, agent.mode) or agent.kind == "command" else None
     token = lineage.sign_run(RunToken(live.owner, live.id, live.fence, deadline), secret)
     return AgentCall(
         run_id=live.run_id, agent=agent, owner=live.owner, deadline=deadline, seconds=seconds.total_seconds(), token=token,
         request=agent_request(
-            live, now=at, deadline=deadline, previous=_previous(world, live), callback=callback
+            live, now=at, deadline=deadline, previous=_previous(world, live), callback=_callback(world, agent)
         ),
     )  # fmt: skip
+
+
+def _callback(world: World, agent: Agent) -> str | None:
+    """Gives where the agent may call back. Who is waited for elsewhere must not think that it may go on, and a webhook on
+    the internet does not reach a laptop."""
+    root = world.limits.callback
+    if root is None or agent.kind == "command":
+        return root
+    reachable = agent.kind != "https" or root.startswith("https:")
+    return root if is_lasting(agent.kind, agent.mode) and reachable else None
 
 
 def _previous(world: World, live: FollowUp) -> Run | None:
