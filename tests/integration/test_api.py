@@ -7,6 +7,7 @@ import pytest
 
 from followups.domain import ids
 from followups.domain.lineage import RunToken, sign_run
+from followups.usecases.world import BUILTIN
 from tests.support.api import SECRET, TASK, Api
 from tests.support.things import DEADLINE
 
@@ -47,6 +48,7 @@ def test_nobody_sees_anothers(server: Api) -> None:
     for method, target in [
         ("GET", path), ("DELETE", path), ("POST", f"{path}/run"), ("POST", f"{path}/pause"),
         ("POST", f"{path}/resume"), ("GET", f"{path}/runs"), ("GET", f"/v1/runs/{ids.run_id(made['id'], 1)}"),
+        ("GET", f"{path}/tree"), ("POST", f"{path}/stop-tree"),
     ]:  # fmt: skip
         assert server.call(method, target, user="you")[0] == 404
     assert server.call("GET", "/v1/follow-ups", user="you")[1]["follow_ups"] == []
@@ -102,7 +104,12 @@ def test_a_run_token_speaks_for_its_live_run_only(server: Api) -> None:
     assert (status, child["parent"], child["depth"]) == (201, live.run_id, 1)
     assert "5 minutes" in child["warnings"][0]
     path = f"/v1/follow-ups/{live.id}"
-    for method, target in [("POST", f"{path}/run"), ("POST", f"{path}/pause"), ("PUT", "/v1/control")]:
+    for method, target in [
+        ("POST", f"{path}/run"),
+        ("POST", f"{path}/pause"),
+        ("POST", f"{path}/stop-tree"),
+        ("PUT", "/v1/control"),
+    ]:
         body = {"stopped": True} if "control" in target else None
         assert server.call(method, target, body, followups_run_token=token)[1]["code"] == "not_with_run_token"
     forged = sign_run(RunToken("me", live.id, live.fence, DEADLINE), b"another secret, 32 bytes long ..")
@@ -116,17 +123,20 @@ def test_a_tree_has_its_budget(server: Api) -> None:
     live = server.start(server.make()["id"])
     token = sign_run(RunToken("me", live.id, live.fence, DEADLINE), SECRET)
     answers = [server.call("POST", "/v1/follow-ups", TASK, followups_run_token=token) for _ in range(21)]
-    assert [status for status, _, _ in answers] == [201] * 20 + [403]
-    assert answers[-1][1]["code"] == "cascade_budget"
+    assert [status for status, _, _ in answers] == [201] * 20 + [409]
+    refused = answers[-1][1]
+    assert (refused["code"], refused["retryable"]) == ("cascade_budget", False)
+    assert "Do not ask again" in refused["hint"]
 
 
 def test_agents_are_put_listed_and_removed(server: Api) -> None:
     body = {"kind": "command", "command": ["df", "-h", "/"]}
     assert server.call("PUT", "/v1/agents/%40disk", body)[1]["command"] == ["df", "-h", "/"]
-    assert [it["name"] for it in server.call("GET", "/v1/agents")[1]["agents"]] == ["@checklist", "@disk"]
+    assert [it["name"] for it in server.call("GET", "/v1/agents")[1]["agents"]] == [*BUILTIN, "@disk"]
     assert server.call("DELETE", "/v1/agents/@disk")[0] == 200
     assert server.call("DELETE", "/v1/agents/@disk")[0] == 404
-    assert server.call("PUT", "/v1/agents/@checklist", body)[1]["code"] == "builtin_agent"
+    for name in BUILTIN:
+        assert server.call("PUT", f"/v1/agents/{name}", body)[1]["code"] == "builtin_agent"
     assert server.call("PUT", "/v1/agents/Disk!", body)[1]["code"] == "invalid_agent_name"
     for wrong in ({"command": []}, {"timeout_s": 0}, {"timeout_s": 3_601}, {"rerun": "maybe"}, {"kind": "url"}):
         assert server.call("PUT", "/v1/agents/@disk", body | wrong)[0] == 422

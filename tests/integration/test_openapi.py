@@ -4,40 +4,27 @@ That nothing else happens is what `tests.support.contract` sees to at each answe
 """
 
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from followups.api.operations import OPERATIONS
-from followups.api.routes import ROUTES, find
+from followups.api.routes import ROUTES
 from followups.api.service import Place
 from followups.domain import ids
-from followups.domain.changes import Add
+from followups.domain.changes import TakeSlot
 from followups.domain.errors import StoreBusy, StoreError, StoreFull
-from followups.domain.lineage import MAX_DESCENDANTS, RunToken, sign_run
-from followups.domain.status import CLOSED, WAKING, Status
-from tests.support.api import SECRET, TASK, Api
-from tests.support.clock import START
+from followups.domain.lineage import MAX_DESCENDANTS
+from followups.domain.status import Status
+from followups.usecases.world import Limits
+from tests.support.api import TASK
+from tests.support.api_caller import AGENTS, BODIES, COMMAND, HOOK, PATH, WORKER, Caller
 from tests.support.contract import DOCUMENT
-from tests.support.things import DEADLINE, follow_up, run
 
-PATH = "/v1/follow-ups"
 NOBODY = "a" * ids.ID_LENGTH
-COMMAND = {"kind": "command", "command": ["true"]}
-FUNCTION = "arn:aws:lambda:eu-central-1:123456789012:function:check-backup"
-HALF = "a\ud800"
-#: What each route takes, and the same with half of a surrogate pair.
-BODIES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "create": (TASK, TASK | {"task": HALF}),
-    "edit": ({"task": "New"}, {"task": HALF}),
-    "pause": ({}, {"reason": HALF}),
-    "snooze": ({"until": "3d"}, {"until": HALF}),
-    "preview": ({"text": "7d"}, {"text": HALF}),
-    "put_agent": (COMMAND, COMMAND | {"command": [HALF]}),
-    "put_control": ({"stopped": False}, {"stopped": False, "reason": HALF}),
-}
+FUNCTION = {"kind": "lambda", "target": "arn:aws:lambda:eu-central-1:123456789012:function:check-backup"}
+FAILS = (StoreBusy("locked"), StoreFull("full"), StoreError("gone"))
 TEXTS = {
     "due_required": " ", "invalid_due": "soon", "due_in_past": "2020-01-01", "due_out_of_range": "9999-12-31",
     "invalid_recurrence": "daily 0 times", "interval_too_short": "every 4 minutes", "unknown_timezone": "9am Mars/Phobos",
@@ -48,63 +35,6 @@ TIMES = {code: {"due": text} for code, text in TEXTS.items()} | {
 }  # fmt: skip
 #: The laptop's server makes the one (test_server.py), a bug the other: no request to the handler brings them about.
 OUTSIDE = {(403, "forbidden"), (500, "internal_error")}
-
-
-class Failing:
-    """A store in front of another that does nothing but fail, once it is told to."""
-
-    error: Exception | None = None
-
-    def __init__(self, api: Api) -> None:
-        self.api = api
-
-    def __getattr__(self, name: str) -> Any:
-        def fail(*_: Any, **__: Any) -> Any:
-            raise self.error  # type: ignore[misc]
-
-        return getattr(self.api.store, name) if self.error is None else fail
-
-
-class Caller:
-    """Calls routes, and notes how each was answered: its name, the status, and the code of a refusal."""
-
-    def __init__(self, home: Path) -> None:
-        self.behind = Api(home)
-        self.store = Failing(self.behind)
-        self.api = Api(home, store=self.store)  # type: ignore[arg-type]
-        self.seen: set[tuple[str, int, str | None]] = set()
-
-    def close(self) -> None:
-        self.api.close()
-        self.behind.close()
-
-    def send(self, event: dict[str, Any], api: Api | None = None) -> Any:
-        status, body, _ = (api or self.api).send(event)
-        route, _ = find(event["requestContext"]["http"]["method"], event["rawPath"])
-        self.seen.add((route.__name__, status, body["code"] if status >= 400 else None))
-        return body
-
-    def call(self, method: str, target: str, body: Any = None, **headers: Any) -> Any:
-        return self.send(self.api.event(method, target, body, **headers))
-
-    def at(self, status: Status, **fields: Any) -> str:
-        """Gives the path of a follow-up of mine that the store holds at that status, with a run that ended."""
-        later = START + timedelta(hours=1)
-        usual: dict[str, Any] = {"id": self.behind.world.chance.new_id(), "owner": "me", "agent": "@checklist"}
-        usual |= {"wake_at": later if status in WAKING else None, "fence": 2, "started_at": START, "due_at": later}
-        usual |= {"closed_at": START, "expires_at": START + timedelta(days=90)} if status in CLOSED else {}
-        it = follow_up(**(usual | {"root": usual["id"], "status": status} | fields))
-        self.behind.store.commit(Add(it), Add(run(owner="me", follow_up_id=it.id, fence=1)))
-        return f"{PATH}/{it.id}"
-
-    def token(self, path: str, fence: int = 2) -> str:
-        return sign_run(RunToken("me", path.rpartition("/")[2], fence, DEADLINE), SECRET)
-
-    def target(self, pattern: str) -> str:
-        """Gives a route's path with names of what is there."""
-        path = self.at({"resume": Status.PAUSED, "retry": Status.FAILED}.get(pattern.rpartition("/")[2], Status.SCHEDULED))
-        name = path.rpartition("/")[2]
-        return pattern.replace("<name>", "@disk").replace("<id>", ids.run_id(name, 1) if "/runs/<" in pattern else name)
 
 
 @pytest.fixture
@@ -154,6 +84,9 @@ def test_all_that_is_promised_happens(caller: Caller) -> None:
     of_editing(caller)
     of_times(caller)
     of_states(caller)
+    of_trees(caller)
+    of_quotas(caller)
+    of_runs(caller)
     of_the_registry(caller)
     promised = {(name, status, None) for name, it in OPERATIONS.items() for status in it.answers} | {
         (name, status, code)
@@ -170,9 +103,14 @@ def of_any_route(caller: Caller, verb: str, pattern: str, name: str) -> None:
     good, half = BODIES.get(name, (None, None))
 
     def event(body: Any = good, **headers: Any) -> dict[str, Any]:
-        return caller.api.event(verb, caller.target(pattern), body, if_match='"1"', **headers)
+        target = caller.target(pattern, name)
+        if OPERATIONS[name].by_token:
+            run, token = caller.live_run()
+            target, headers = pattern.replace("<id>", run), {"followups_run_token": token} | headers
+        return caller.api.event(verb, target, body, if_match='"1"', **headers)
 
-    caller.call("PUT", "/v1/agents/@disk", COMMAND)
+    for agent, body in AGENTS.items():
+        caller.call("PUT", f"/v1/agents/{agent}", body)
     caller.send(event())
     if not OPERATIONS[name].public:
         anonymous = event()
@@ -180,23 +118,24 @@ def of_any_route(caller: Caller, verb: str, pattern: str, name: str) -> None:
         caller.send(anonymous)
         caller.send(event(followups_run_token="x"))
         caller.send(event(followups_run_token=caller.token(caller.at(Status.RUNNING), fence=1)))
-        for error in (StoreBusy("locked"), StoreFull("full"), StoreError("gone")):
+        for error in FAILS:
             asked = event()
             caller.store.error = error
             caller.send(asked)
             caller.store.error = None
     if good is not None:
-        for raw in (b"x", b'{"a": 1, "a": 2}', b"[]", b" " * 70_000):
+        for raw in (b"x", b'{"a": 1, "a": 2}', b"[]", b" " * 1_100_000):
             caller.send(event(None, raw=raw))
         caller.send(event(content_type="text/plain"))
         caller.send(event(half))
         caller.send(event() | {"body": "!!", "isBase64Encoded": True})
-    if "<id>" in pattern:
+    if "<id>" in pattern and not OPERATIONS[name].by_token:
         caller.call(verb, pattern.replace("<id>", NOBODY), good, if_match='"1"')
 
 
 def of_creating(caller: Caller) -> None:
-    for change in (*TIMES.values(), {"agent": "@nobody"}, {"text": "Check it in 7 days"}, {"stagger": "2d"}):
+    for change in (*TIMES.values(), {"agent": "@nobody"}, {"text": "Check it in 7 days"}, {"stagger": "2d"},
+                   {"done_when": "It is so", "retry_until_met": "soon"}):  # fmt: skip
         caller.call("POST", PATH, TASK | change)
     for body, key in ((TASK, "k"), (TASK, "k"), (TASK | {"task": "Else"}, "k"), (TASK, "")):
         caller.call("POST", PATH, body, idempotency_key=key)
@@ -227,7 +166,7 @@ def of_times(caller: Caller) -> None:
     caller.call("POST", "/v1/preview", {"text": "7d", "at": "now"})
     # It asks the store for nothing but whether an agent's run is live.
     token = caller.token(caller.at(Status.RUNNING))
-    for caller.store.error in (StoreBusy("locked"), StoreFull("full"), StoreError("gone")):
+    for caller.store.error in FAILS:
         caller.call("POST", "/v1/preview", {"text": "7d"}, followups_run_token=token)
     caller.store.error = None
     caller.call("POST", f"{path}/snooze", {"for": "3d"})
@@ -258,22 +197,53 @@ def of_states(caller: Caller) -> None:
     caller.call("GET", f"{PATH}?limit=0")
 
 
+def of_trees(caller: Caller) -> None:
+    token = caller.token(caller.at(Status.RUNNING))
+    caller.call("POST", f"{caller.at(Status.SCHEDULED)}/stop-tree", followups_run_token=token)
+
+
+def of_quotas(caller: Caller) -> None:
+    full = caller.another(limits=Limits(max_open=1))
+    failed = caller.at(Status.FAILED)
+    for target, body in ((PATH, TASK), (PATH, TASK), (f"{failed}/retry", None), ("/v1/agents/@disk/test", {"task": "Try"})):
+        caller.send(full.event("POST", target, body), full)
+    full.close()
+
+
+def of_runs(caller: Caller) -> None:
+    run, token = caller.live_run()
+    for body in ({"outcome": "succeeded"}, {"outcome": "failed"}):
+        caller.call("POST", f"/v1/runs/{run}/complete", body, followups_run_token=token)
+    path = caller.at(Status.DONE)
+    run, token = ids.run_id(path.rpartition("/")[2], 2), caller.token(path)
+    for verb, body in (("complete", {"outcome": "failed"}), ("heartbeat", None), ("progress", {"message": "on"})):
+        caller.call("POST", f"/v1/runs/{run}/{verb}", body, followups_run_token=token)
+
+
 def of_the_registry(caller: Caller) -> None:
     token = caller.token(caller.at(Status.RUNNING))
     for verb, path, body in (
         ("PUT", "/v1/agents/@disk", COMMAND), ("DELETE", "/v1/agents/@disk", None),
-        ("PUT", "/v1/control", {"stopped": True}),
+        ("PUT", "/v1/control", {"stopped": True}), ("POST", "/v1/agents/@disk/test", {"task": "Try"}),
+        ("POST", "/v1/agents/@disk/disable", None), ("POST", "/v1/agents/@disk/enable", None),
+        ("GET", "/v1/agents/@hook/secret", None), ("POST", "/v1/agents/@desk/work", {"worker": "w"}),
     ):  # fmt: skip
         caller.call(verb, path, body, followups_run_token=token)
     for name in ("@checklist", "@Disk", "@nobody"):
         for verb, body in (("PUT", COMMAND), ("DELETE", None), ("GET", None)):
             if (verb, name) != ("PUT", "@nobody"):
                 caller.call(verb, f"/v1/agents/{name}", body)
-    aws = Api(
-        caller.behind.path.parent, allow_commands=False, place=Place("eu-west-1", 885), recipients=("ada@example.com",)
-    )
-    caller.send(aws.event("PUT", "/v1/agents/@disk", COMMAND), aws)
-    caller.send(aws.event("PUT", "/v1/agents/@disk", {"kind": "lambda", "target": FUNCTION}), aws)
+        for verb, what, body in (("POST", "disable", None), ("POST", "enable", None), ("GET", "secret", None),
+                                 ("POST", "work", {"worker": "w"}), ("POST", "test", {"task": "Try"})):  # fmt: skip
+            caller.call(verb, f"/v1/agents/{name}/{what}", body)
+    for key, task in (("k1", "Try"), ("k1", "Try"), ("k1", "Else"), ("", "Try")):
+        caller.call("POST", "/v1/agents/@disk/test", {"task": task}, idempotency_key=key)
+    caller.behind.store.commit(TakeSlot(ids.agent_slots_key("@disk"), "somebody", 1))
+    for body in (WORKER, HOOK | {"target": "https://localhost/"}, {"kind": "person", "target": "me"}):
+        caller.call("PUT", "/v1/agents/@disk", body)
+    aws = caller.another(allow_commands=False, place=Place("eu-west-1", 885), recipients=("ada@example.com",))
+    for body in (COMMAND, FUNCTION, {"kind": "person", "target": "me@elsewhere.org"}):
+        caller.send(aws.event("PUT", "/v1/agents/@new", body), aws)
     caller.send(aws.event("POST", PATH, TASK | {"report_to": "me@elsewhere.org"}), aws)
     caller.send(aws.event("PATCH", caller.at(Status.PAUSED), {"report_to": "me@elsewhere.org"}, if_match='"1"'), aws)
     aws.close()

@@ -16,7 +16,7 @@ from followups.domain.changes import Add, Swap
 from followups.domain.entities import FollowUp
 from followups.local import events
 from followups.ports import Store
-from followups.usecases.world import BUILTIN, World
+from followups.usecases.world import BUILTIN, Limits, World
 from tests.support.clock import ManualClock
 from tests.support.contract import check_answer
 
@@ -31,13 +31,14 @@ class Api:
     """The handler, called as API Gateway calls it. `service` is what differs from a laptop's; `store` stands in front of
     the file for a test of a store that fails."""
 
-    def __init__(self, home: Path, *, store: Store | None = None, **service: Any) -> None:
+    def __init__(self, home: Path, *, store: Store | None = None, limits: Limits | None = None, **service: Any) -> None:
         self.clock = ManualClock()
         self.path = home / "followups.db"
         self.store = SQLiteStore(self.path)
         self.world = World(
-            store=store or self.store, queue=NoQueue(), clock=self.clock, chance=SystemChance(), leases=NoLeases()
-        )
+            store=store or self.store, queue=NoQueue(), clock=self.clock, chance=SystemChance(), leases=NoLeases(),
+            limits=limits or Limits(),
+        )  # fmt: skip
         usual = {"world": self.world, "secrets": (SECRET,), "default_timezone": "Europe/Berlin", "allow_commands": True}
         self._handler = api(Service(**(usual | service)), log=self._log)
         self._looks: sqlite3.Connection | None = None

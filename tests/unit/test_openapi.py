@@ -1,6 +1,7 @@
 """The OpenAPI document says all that the code can answer, and nothing else."""
 
 import ast
+import itertools
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,11 +11,12 @@ import jsonschema_rs
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from followups.api.agent_schemas import CompleteRun, DisableAgent, PullWork, PutAgent, PutControl, SayProgress, TryAgent
 from followups.api.operations import OPERATIONS
 from followups.api.routes import ROUTES
-from followups.api.agent_schemas import PutAgent, PutControl
 from followups.api.schemas import CreateFollowUp, EditFollowUp, Pause
 from followups.domain import errors
+from followups.domain.targets import MODES
 from tests.support import cfn
 from tests.support.contract import DOCUMENT, check_answer
 
@@ -23,6 +25,7 @@ REFUSALS = {
     name: it.http_status for name, it in vars(errors).items() if isinstance(it, type) and issubclass(it, errors.Refused)
 }
 FUNCTION = "arn:aws:lambda:eu-central-1:123456789012:function:check-backup"
+RUN = f"run-{'a' * 26}-000001"
 
 
 class PutFunction(PutAgent):
@@ -65,7 +68,7 @@ def raised(tree: ast.Module) -> Iterator[tuple[int, str]]:
             elif name == "Refusal":  # domain/when
                 codes = [it.value for it in call.keywords if it.arg == "code"]
                 yield from ((422, code) for given in codes for code in literals(given, scope))
-            elif name == "_error":  # api/schemas.py
+            elif name == "error":  # api/schemas.py
                 yield from ((422, code) for code in literals(call.args[0], scope))
             elif name in ("HttpProblem", "_problem") and isinstance(call.args[0], ast.Constant):
                 yield from ((call.args[0].value, code) for code in literals(call.args[1], scope))
@@ -128,10 +131,14 @@ FIELDS: list[tuple[type[BaseModel], str, list[Any]]] = [
     (CreateFollowUp, "timezone", ["UTC", "a/b", "a" * 64, "a" * 65, *ODD]),
     (CreateFollowUp, "report_to", ADDRESSES + ODD),
     (CreateFollowUp, "max_attempts", ODD),
+    (CreateFollowUp, "done_when", [*TEXTS, *ODD, "a" * 2_000, "a" * 2_001]),
+    (CreateFollowUp, "retry_until_met", [*TEXTS, *ODD, "1d,2d,4d"]),
+    (CreateFollowUp, "give_up_at", [*TEXTS, *ODD, "2w"]),
     (CreateFollowUp, "odd", ODD),
     (EditFollowUp, "due", TEXTS + ODD),
     (EditFollowUp, "task", TEXTS + ODD),
     (EditFollowUp, "message", TEXTS + ODD),
+    (EditFollowUp, "done_when", TEXTS + ODD),
     (PutAgent, "command", [[it] for it in TEXTS] + [["a"] * 100, ["a"] * 101, []] + ODD),
     (PutAgent, "kind", ["command", "lambda", "checklist", *ODD]),
     (PutAgent, "target", [FUNCTION, f"{FUNCTION}:live", *ODD]),
@@ -148,6 +155,24 @@ FIELDS: list[tuple[type[BaseModel], str, list[Any]]] = [
     (Pause, "reason", TEXTS + ODD),
     (PutControl, "stopped", [*ODD, False]),
     (PutControl, "reason", TEXTS + ODD),
+    (TryAgent, "task", TEXTS + ODD),
+    (TryAgent, "message", TEXTS + ODD),
+    (TryAgent, "done_when", TEXTS + ODD),
+    (DisableAgent, "reason", TEXTS + ODD),
+    (PullWork, "worker", ["desk-4711", "a" * 64, "a" * 65, "a b", "ä", "a\n", *ODD]),
+    (PullWork, "in_hand", [[RUN], [RUN] * 100, [RUN] * 101, [RUN + "\n"], ["run"], [None], *ODD]),
+    (CompleteRun, "outcome", ["succeeded", "attention", "failed", "timed_out", "cancelled", "Failed", *ODD]),
+    *((CompleteRun, name, [*TEXTS, *ODD, "a" * 400_000, "a" * 400_001]) for name in ("summary", "report_md", "evidence")),
+    (CompleteRun, "verdict", ["met", "not_met", "cannot_tell", "maybe", *ODD]),
+    (CompleteRun, "findings", [["a", 1, None, {"a": []}], ["a"] * 1_000, ["a"] * 1_001, *ODD]),
+    (CompleteRun, "usage", [{"model": "m"}, {"model": None, "tokens": 7}, {"model": 7}, *ODD]),
+    *(
+        (CompleteRun, "usage", [{name: it} for it in (*ODD, 10**15, 10**15 + 1, 10**6, 10**6 + 1)])
+        for name in ("input_tokens", "output_tokens", "cost_usd")
+    ),
+    (CompleteRun, "odd", ODD),
+    (SayProgress, "message", TEXTS + ODD),
+    (SayProgress, "odd", ODD),
 ]
 LEAST: dict[type[BaseModel], dict[str, Any]] = {
     CreateFollowUp: {"agent": "@a", "task": "a", "due": "7d"},
@@ -156,7 +181,17 @@ LEAST: dict[type[BaseModel], dict[str, Any]] = {
     PutFunction: {"kind": "lambda", "target": FUNCTION},
     Pause: {},
     PutControl: {"stopped": True},
+    TryAgent: {"task": "a"},
+    DisableAgent: {},
+    PullWork: {"worker": "desk"},
+    CompleteRun: {"outcome": "succeeded"},
+    SayProgress: {"message": "a"},
 }
+#: The values that go with a kind or do not; `...` leaves the field out.
+KINDS = ["command", "lambda", "agentcore", "states", "https", "worker", "person", "checklist", None]
+COMMANDS: list[Any] = [..., [], ["a"]]
+TARGETS: list[Any] = [..., None, "x", "", "a b"]
+WAYS: list[Any] = [..., None, "sync", "async", "durable", "odd"]
 
 
 @pytest.mark.parametrize(("model", "field", "values"), FIELDS, ids=lambda it: getattr(it, "__name__", str(it))[:20])
@@ -174,6 +209,22 @@ def test_a_body_is_taken_if_the_document_says_so(model: type[BaseModel], field: 
         except ValidationError:
             taken = False
         assert schema.is_valid(sent) is taken, f"{field}: {value!r:.60} is {'taken' if taken else 'refused'}"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_agent_is_taken_with_what_goes_with_its_kind(kind: str | None) -> None:
+    place = {"$ref": "#/components/schemas/PutAgent", "components": DOCUMENT["components"]}
+    schema = jsonschema_rs.Draft202012Validator(place)
+    for command, target, mode in itertools.product(COMMANDS, TARGETS, WAYS):
+        named = {"kind": kind, "command": command, "target": target, "mode": mode}
+        sent = {name: value for name, value in named.items() if value is not ...}
+        try:
+            PutAgent.model_validate(sent)
+            # Which modes a kind has, the route says (`domain.targets`): it has a sentence of its own for that.
+            taken = mode in (..., None, *MODES.get(str(kind), ()))
+        except ValidationError:
+            taken = False
+        assert schema.is_valid(sent) is taken, f"{sent} is {'taken' if taken else 'refused'}"
 
 
 @pytest.mark.parametrize("name", [name for name, it in OPERATIONS.items() if it.body])
@@ -198,7 +249,7 @@ ID = "a" * 26
 CONTROL = {"stopped": False, "reason": None, "changed_at": None}
 PROBLEM = {
     "type": "https://followups.dev/problems/not_found", "title": "Not found", "status": 404, "detail": "none",
-    "code": "not_found", "instance": "/", "errors": [], "requests": [],
+    "code": "not_found", "instance": "/", "errors": [], "requests": [], "retryable": False, "hint": None,
 }  # fmt: skip
 JSON, REFUSED = {"content-type": "application/json"}, {"Content-Type": "application/problem+json"}
 
