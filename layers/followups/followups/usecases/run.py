@@ -99,6 +99,8 @@ def _go(
     world: World, crew: Crew, target: AgentTarget, agent: Agent, old: FollowUp, at: datetime, remaining: timedelta
 ) -> Ran:
     limits = world.limits
+    # Read before the start is noted: what fails between that and the call would leave a run that nobody knows of.
+    previous = previous_run(world, old)
     seconds = min(timedelta(seconds=agent.timeout_s), remaining - limits.reserve)
     lasting = is_lasting(agent.kind, agent.mode)
     changes = runs.start(
@@ -119,7 +121,7 @@ def _go(
     if seconds <= timedelta(0):
         why = "The agent was not started: the store took so long to note its start that its time was over."
         return settle(world, live, agent, Done(outcome=Outcome.FAILED, summary=why))
-    call = call_of(world, crew.secret, live, agent, at, seconds)
+    call = call_of(world, crew.secret, live, agent, at, seconds, previous)
     try:
         answer = target.start(call)
     except AgentUncertain:
@@ -159,13 +161,19 @@ def _poll(world: World, crew: Crew, live: FollowUp, remaining: timedelta) -> Ran
     call = call_of(world, crew.secret, live, agent, at, min(_POLL, remaining - world.limits.reserve))
     over = live.deadline_at <= at
     try:
-        if over or live.status is Status.CANCELLING:
+        if live.status is Status.CANCELLING:
             target.cancel(call, live.handle)
-        answer: Done | Pending = _overdue(live, agent) if over else target.poll(call, live.handle)
+        # Also at its deadline: it may have ended since it was asked last.
+        answer = target.poll(call, live.handle)
     except AgentUncertain:
-        return Ran("uncertain")
+        if not over:
+            return Ran("uncertain")
+        answer = _overdue(live, agent)
     except AgentBusy as busy:
         return release(world, live, agent, busy)
+    if over and isinstance(answer, Pending):
+        target.cancel(call, live.handle)
+        answer = _overdue(live, agent)
     return settle(world, live, agent, answer)
 
 
@@ -179,15 +187,15 @@ def _overdue(live: FollowUp, agent: Agent) -> Done:
     return Done(outcome=Outcome.TIMED_OUT, summary=summary)
 
 
-def call_of(world: World, secret: bytes, live: FollowUp, agent: Agent, at: datetime, seconds: timedelta) -> AgentCall:
-    """Gives the call of a live run's agent, which may take that long."""
+def call_of(
+    world: World, secret: bytes, live: FollowUp, agent: Agent, at: datetime, seconds: timedelta, previous: Run | None = None
+) -> AgentCall:
+    """Gives the call of a live run's agent, which may take that long. `previous` is the record of the run before."""
     deadline = live.deadline_at or at + seconds
     token = lineage.sign_run(RunToken(live.owner, live.id, live.fence, deadline), secret)
     return AgentCall(
         run_id=live.run_id, agent=agent, owner=live.owner, deadline=deadline, seconds=seconds.total_seconds(), token=token,
-        request=agent_request(
-            live, now=at, deadline=deadline, previous=_previous(world, live), callback=_callback(world, agent)
-        ),
+        request=agent_request(live, now=at, deadline=deadline, previous=previous, callback=_callback(world, agent)),
     )  # fmt: skip
 
 
@@ -201,11 +209,14 @@ def _callback(world: World, agent: Agent) -> str | None:
     return root if is_lasting(agent.kind, agent.mode) and reachable else None
 
 
-def _previous(world: World, live: FollowUp) -> Run | None:
+def previous_run(world: World, live: FollowUp) -> Run | None:
     """Gives the record of the run before: the agent is told what it said last. Of a first run there is none."""
     if live.fence == 1:
         return None
-    earlier = world.store.runs(live.owner, live.id, limit=_EARLIER)
+    try:
+        earlier = world.store.runs(live.owner, live.id, limit=_EARLIER)
+    except UnreadableItem:
+        return None  # A damaged record keeps no follow-up from running.
     return next((it for it in earlier if it.fence < live.fence and it.started_at is not None), None)
 
 

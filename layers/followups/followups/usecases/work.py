@@ -9,7 +9,7 @@ from followups.domain.contract import AgentCall
 from followups.domain.entities import Agent, FollowUp
 from followups.domain.errors import Conflict, Invalid, NotFound
 from followups.domain.status import Status
-from followups.usecases.run import call_of
+from followups.usecases.run import call_of, previous_run
 from followups.usecases.world import World
 
 #: That a worker asks is noted this often.
@@ -70,4 +70,4 @@ def _runs(world: World, agent: Agent) -> list[FollowUp]:
 
 def _call(world: World, secret: bytes, old: FollowUp, agent: Agent, at: datetime) -> AgentCall:
     left = (old.deadline_at or at) - at
-    return call_of(world, secret, old, agent, at, left)
+    return call_of(world, secret, old, agent, at, left, previous_run(world, old))
