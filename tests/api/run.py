@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.request import urlopen
 
-from followups.adapters.local import secret_file
+from followups.adapters.local import secret_keys
 from followups.bootstrap import laptop_user
 from followups.domain.ids import parse_run_id
 from followups.domain.lineage import RunToken, sign_run
@@ -85,7 +85,7 @@ def run_of(laptop: Laptop, agent: str, *, live: bool) -> tuple[str, str]:
 def token_of(run_id: str, home: Path) -> str:
     named = parse_run_id(run_id)
     assert named
-    return sign_run(RunToken(laptop_user(), *named, datetime.now(UTC) + timedelta(days=1)), secret_file(home / "secret"))
+    return sign_run(RunToken(laptop_user(), *named, datetime.now(UTC) + timedelta(days=1)), secret_keys(home / "secret")[0])
 
 
 def ask(url: str, laptop: Laptop, folder: Path, *, seed: int, examples: int) -> bool:

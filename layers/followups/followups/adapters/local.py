@@ -128,18 +128,35 @@ class NoQueue:
         raise QueueError(f"{len(messages)} messages for a process that runs nothing")
 
 
-def secret_file(path: Path) -> bytes:
-    """Gives the laptop's signing key, 32 bytes, made at its first use and readable by its user only.
+def secret_keys(path: Path) -> tuple[bytes, ...]:
+    """Gives the laptop's signing keys, 32 bytes each: the present one, made at its first use and readable by its user only,
+    and the one before it, if it was rotated.
 
-    Raises StoreError if the file is there and is no key.
+    Raises StoreError if a file is there and is no key.
     """
+    before = _previous(path)
     try:
-        key = _key(path)
+        keys = {path: _key(path)} | ({before: before.read_bytes()} if before.exists() else {})
     except OSError as error:
-        raise StoreError(f"{path} cannot be read or made: {error.strerror}") from error
-    if len(key) != 32:
-        raise StoreError(f"{path} is no signing key ({len(key)} bytes, not 32); move it away and a new one is made")
-    return key
+        raise StoreError(f"{error.filename or path} cannot be read or made: {error.strerror}") from error
+    for file, key in keys.items():
+        if len(key) != 32:
+            raise StoreError(f"{file} is no signing key ({len(key)} bytes, not 32); move it away and a new one is made")
+    return tuple(keys.values())
+
+
+def rotate_secret(path: Path) -> None:
+    """Lets a new key sign from now on. What the present one has signed is good until the next time. Raises StoreError."""
+    secret_keys(path)
+    try:
+        path.replace(_previous(path))
+    except OSError as error:
+        raise StoreError(f"{path} cannot be moved: {error.strerror}") from error
+    secret_keys(path)
+
+
+def _previous(path: Path) -> Path:
+    return path.with_name(f"{path.name}.previous")
 
 
 def _key(path: Path) -> bytes:

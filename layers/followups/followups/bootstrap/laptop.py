@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from followups import config
-from followups.adapters.local import NoLeases, NoQueue, SystemChance, SystemClock, secret_file
+from followups.adapters.local import NoLeases, NoQueue, SystemChance, SystemClock, secret_keys
 from followups.adapters.output_files import OutputFiles
 from followups.config import LaptopConfig, LaptopEnvironment
 from followups.domain.errors import StoreError
@@ -59,7 +59,7 @@ def laptop_api(home: Path, settings: LaptopConfig, *, store: Store | None = None
 
     world = _laptop_world(home, store or laptop_store(home), NoQueue(), NoLeases(), settings, SystemClock(), callback)
     service = Service(
-        world=world, secrets=(secret_file(home / "secret"),), default_timezone=settings.timezone, allow_commands=True,
+        world=world, secrets=secret_keys(home / "secret"), default_timezone=settings.timezone, allow_commands=True,
     )  # fmt: skip
     return api(service, log=_bug_log)
 
@@ -81,7 +81,7 @@ def laptop_parts(
 
     queue, leases = LocalQueue(), FileLeases(env.home / "locks")
     world = _laptop_world(env.home, store, queue, leases, settings, clock, callback)
-    keys = (secret_file(env.home / "secret"),)
+    keys = secret_keys(env.home / "secret")
     command = CommandAgent(
         env.home / "runs", environ=config.environment(), inherit_fds=(leases.fd,), on_start=leases.register
     )

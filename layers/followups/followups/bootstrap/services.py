@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from followups import config
-from followups.adapters.local import secret_file
+from followups.adapters.local import secret_keys
 from followups.domain.errors import ConfigError
 from followups.domain.messages import Message
 from followups.ports import AgentTarget, Ledger, Mailer, Notifier, Outputs, Queue
@@ -124,7 +124,7 @@ class _Offline:
         return _SaidQueue()
 
     def keys(self, secret_arn: str) -> Sequence[bytes]:  # noqa: ARG002 - the key is in a file beside the store
-        return (secret_file(self._path.with_name("secret")),)
+        return secret_keys(self._path.with_name("secret"))
 
     def mailer(self, sender: str, report_to: str, configuration_set: str) -> _AnyMailer:  # noqa: ARG002 - SES's
         from followups.adapters.outbox import OutboxMailer

@@ -3,6 +3,7 @@
 import click
 
 from followups import config
+from followups.adapters.local import rotate_secret
 from followups.cli.shell import Session, facts, with_session
 
 _NAMES = {
@@ -17,8 +18,11 @@ _NUMBERS = ("cap", "runs-per-hour", "max-open", "max-depth", "max-descendants")
 @click.argument("name", type=click.Choice(list(_NAMES)), required=False)
 @click.argument("value", required=False)
 @click.option("--unset", is_flag=True, help="Back to the default.")
+@click.option(
+    "--rotate-secret", "rotate", is_flag=True, help="Sign run tokens with a new key; the one before is still taken."
+)
 @with_session
-def config_(session: Session, name: str | None, value: str | None, unset: bool) -> None:
+def config_(session: Session, name: str | None, value: str | None, unset: bool, rotate: bool) -> None:
     """Show or set this laptop's settings.
 
     \b
@@ -32,6 +36,14 @@ def config_(session: Session, name: str | None, value: str | None, unset: bool) 
     max-descendants  how many of them there may be for each of yours (default: 20)
     """
     settings, home = session.settings, session.environment.home
+    if rotate:
+        if name is not None:
+            raise click.UsageError("--rotate-secret goes alone")
+        rotate_secret(home / "secret")
+        session.show(
+            {"rotated": True}, lambda: "Signing with a new key. A `followups dev` that runs takes it when it is restarted."
+        )
+        return
     if name is not None and (value is not None or unset):
         if value is not None and unset:
             raise click.UsageError("give a value or --unset, not both")
