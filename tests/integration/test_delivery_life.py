@@ -1,12 +1,20 @@
 """A report's way from the run record to the mailer, whatever the mailer says."""
 
+from dataclasses import replace
+
 import pytest
 
+from followups.domain.changes import Swap
+from followups.domain.contract import Done
 from followups.domain.entities import Run
 from followups.domain.errors import MailNotSent, MailRefused, MailUncertain
-from followups.domain.status import ReportStatus
+from followups.domain.hearing import keep_late
+from followups.domain.status import Outcome, ReportStatus
 from followups.usecases.report import send_report
+from tests.support.things import fresh
 from tests.support.world import Bench, slow_commits
+
+LATE = Done(outcome=Outcome.SUCCEEDED, summary="after all")
 
 
 class _Mailer:
@@ -94,3 +102,24 @@ def test_a_mail_that_nobody_noted_is_tried_again_and_eight_times_at_most(bench: 
     stored = bench.store.get(Run, run.key)
     assert stored is not None and (stored.report_status, stored.wake_at) == (ReportStatus.FAILED, None)
     assert len(mailer.mails) == 8
+
+
+def test_a_late_word_amid_a_try_makes_no_second_mail(bench: Bench) -> None:
+    run = _finished(bench)
+    bench.store.commit(Swap(run, replace(run, outcome=Outcome.TIMED_OUT, version=run.version + 1, write_id=fresh())))
+    [message] = bench.queue.take("report")
+
+    class Meanwhile(_Mailer):
+        def send(self, run: Run) -> str:
+            late = keep_late(run, LATE, "hash", at=bench.clock.now(), write_id=fresh())
+            assert late is not None
+            bench.store.commit(late)
+            return super().send(run)
+
+    mailer = Meanwhile()
+    assert send_report(bench.world, mailer, message) == "sent"
+    [now] = bench.store.runs(run.owner, run.follow_up_id, limit=1)
+    assert (now.report_status, now.late_summary, now.completion) == (ReportStatus.SENT, "after all", "hash")
+    bench.clock.advance(hours=1)
+    bench.sweep()
+    assert bench.queue.take("report") == [] and len(mailer.mails) == 1

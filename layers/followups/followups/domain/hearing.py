@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from followups.domain.changes import Swap
-from followups.domain.contract import Done
+from followups.domain.contract import Done, fit
 from followups.domain.entities import FollowUp, Run
 from followups.domain.moves import advance
 from followups.domain.status import Outcome, Status
@@ -21,7 +21,10 @@ WORKER_LEASE = timedelta(minutes=5)
 PRESENT = timedelta(minutes=2)
 #: What we ended ourselves, without a word of the agent's.
 _UNHEARD = frozenset({Outcome.TIMED_OUT, Outcome.UNKNOWN, Outcome.CANCELLED})
+#: Of what comes late so much is kept, in bytes of UTF-8: a record that is as long as can be has room for it.
 LATE_REPORT_LIMIT = 8 * 1024
+#: The fields of a record that hold a late word.
+LATE = ("completion", "late_at", "late_outcome", "late_summary", "late_report")
 
 
 def take(old: FollowUp, worker: str, *, timeout: timedelta, at: datetime, write_id: str) -> Swap:
@@ -62,6 +65,6 @@ def keep_late(run: Run, done: Done, completion: str, *, at: datetime, write_id: 
         return None
     new = replace(
         run, late_at=at, late_outcome=done.outcome, late_summary=done.summary,
-        late_report=done.report[: LATE_REPORT_LIMIT], completion=completion, version=run.version + 1, write_id=write_id,
+        late_report=fit(done.report, LATE_REPORT_LIMIT), completion=completion, version=run.version + 1, write_id=write_id,
     )  # fmt: skip
     return Swap(run, new)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from followups.domain import contract, delivery, ids
+from followups.domain import contract, delivery, hearing, ids
 from followups.domain.changes import Swap
 from followups.domain.entities import Run
 from followups.domain.errors import Conflict, MailNotSent, MailRefused, MailUncertain
@@ -12,6 +12,8 @@ from followups.domain.status import ReportStatus
 from followups.domain.text import plain
 from followups.ports import Mailer, Outputs
 from followups.usecases.world import World
+
+_RACES = 5
 
 
 def send_report(world: World, mailer: Mailer, message: Message) -> str:
@@ -26,14 +28,26 @@ def send_report(world: World, mailer: Mailer, message: Message) -> str:
         return "stale"
     assert isinstance(swap.new, Run)
     word, note = _send(world, mailer, swap.new)
-    if note is None:
-        return word
-    try:
-        world.store.commit(note)
-    except Conflict:
-        # The mail service's own event was faster than we are: it knows better.
-        return word
+    if note is not None:
+        _keep(world, swap.new, note)
     return word
+
+
+def _keep(world: World, begun: Run, note: Swap) -> None:
+    """Stores what became of a try, unless somebody knows better by now: the mail service's own event may be faster."""
+    for _ in range(_RACES):
+        try:
+            world.store.commit(note)
+        except Conflict:
+            now = world.store.get(Run, begun.key)
+            if now is None or now.report_status is not ReportStatus.SENDING or now.report_tries != begun.report_tries:
+                return
+            # The agent's late word was kept meanwhile. The try is still ours: unnoted, it would be made again.
+            assert isinstance(note.new, Run)
+            new = replace(note.new, version=now.version + 1, **{name: getattr(now, name) for name in hearing.LATE})
+            note = Swap(now, new)
+            continue
+        return
 
 
 def _send(world: World, mailer: Mailer, run: Run) -> tuple[str, Swap | None]:
