@@ -44,7 +44,7 @@ def say(server: ApiServer, request: bytes) -> tuple[int, dict[str, str], Any]:
         ("GET /v1/control", "", 403, "forbidden"),
         ("POST /v1/follow-ups", "Host: localhost\nOrigin: https://evil.example", 403, "forbidden"),
         ("GET /v1/healthz", "Host: localhost\nOrigin: null", 403, "forbidden"),
-        ("POST /v1/follow-ups", "Host: localhost\nContent-Length: 2000000", 413, "payload_too_large"),
+        ("POST /v1/follow-ups", "Host: localhost\nContent-Length: 3000000", 413, "payload_too_large"),
         ("POST /v1/follow-ups", "Host: localhost\nContent-Length: -1", 413, "payload_too_large"),
         ("PUT /v1/control", "Host: localhost\nTransfer-Encoding: chunked", 413, "payload_too_large"),
         ("TRACE /v1/healthz", "Host: localhost", 405, "method_not_allowed"),

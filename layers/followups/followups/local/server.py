@@ -26,7 +26,7 @@ from followups.local import events
 HOST = "127.0.0.1"
 _LOCAL_HOST = re.compile(r"(127\.0\.0\.1|localhost)(:\d{1,5})?", re.ASCII)
 #: More than the API's own limit, so that the API can say what is wrong with a body that is a little too large.
-_MAX_BODY = 1024 * 1024
+_MAX_BODY = 2 * 1024 * 1024
 _IDLE_S = 30
 _MAX_CONNECTIONS = 64
 
