@@ -1,17 +1,22 @@
 """The store contract, writing one thing: each change and its condition. For every store."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from followups.api.schemas import MESSAGE_LIMIT, TASK_LIMIT
 from followups.domain import claims, ids
 from followups.domain.changes import Add, Change, Remove, SetAside, Swap
 from followups.domain.contract import REPORT_LIMIT, SUMMARY_LIMIT, read_answer
 from followups.domain.entities import Agent, Control, Entity, FollowUp, Run
 from followups.domain.errors import UnreadableItem
+from followups.domain.hearing import keep_late
 from followups.domain.status import Outcome, Status
 from followups.ports import Store
+from followups.usecases.settle import keep_apart
+from followups.usecases.world import NoOutputs
 from tests.support.beds import Bed
 from tests.support.commits import added, moved, refused
 from tests.support.things import agent, control, follow_up, fresh, later, run
@@ -190,12 +195,21 @@ def test_what_was_set_aside_goes_on_once_it_can_be_read(store: Store, bed: Bed) 
 
 
 def test_the_longest_that_an_agent_may_say_can_be_stored(store: Store) -> None:
-    """DynamoDB takes 400 KB an item, counted in bytes."""
+    """DynamoDB takes 400 KB an item, counted in bytes; what comes too late is kept beside the rest."""
+    answer = {"outcome": "succeeded", "report_md": "🙂" * REPORT_LIMIT, "evidence": "🙂" * REPORT_LIMIT}
+    said = read_answer(json.dumps(answer))
     longest = run(
-        task="漢" * 8_000,
+        task="🙂" * TASK_LIMIT,
+        message="🙂" * MESSAGE_LIMIT,
+        done_when="🙂" * 2_000,
         summary="🙂" * SUMMARY_LIMIT,
-        report=read_answer("🙂" * REPORT_LIMIT).report,
+        report=keep_apart(NoOutputs(), "run", said).report,
+        evidence=said.evidence,
         output_ref="x" * 300,
     )
     store.commit(Add(longest))
     assert store.get(Run, longest.key) == longest
+    late = keep_late(longest, replace(said, summary=longest.summary), "0" * 32, at=later(), write_id=fresh())
+    assert late is not None
+    store.commit(late)
+    assert store.get(Run, longest.key) == late.new

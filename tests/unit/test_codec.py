@@ -40,7 +40,7 @@ def entities(kind: type[Entity]) -> st.SearchStrategy[Entity]:
     exact = {
         "rule": st.none() | RULES, "timezone": st.sampled_from(["UTC", "Europe/Berlin"]), "anchor": st.none() | WALLS,
         "due_wall": st.none() | WALLS, "late": st.sampled_from([None, "skip", "run_within 6h"]),
-        "stagger_s": st.none() | st.integers(0, 3600),
+        "stagger_s": st.none() | st.integers(0, 3600), "ladder": st.sampled_from([None, "1d,2d,4d", "5m"]),
     }  # fmt: skip
     return st.builds(kind, **{it.name: exact.get(it.name, values_of(hints[it.name])) for it in fields(kind)})
 
@@ -165,6 +165,9 @@ UNREADABLE: dict[str, tuple[Change, str]] = {
     "seconds without their text": (having(expires_at=1803297600), "has a wrong expires_at"),
     "a rule of a later version": (having(rule="FREQ=SECONDLY;INTERVAL=1"), "has a wrong rule: 'FREQ=SECONDLY"),
     "a policy of a later version": (having(late="ask"), "has a wrong late: 'ask'"),
+    "a ladder of a later version": (having(ladder="1d,weekly"), "has a wrong ladder: '1d,weekly'"),
+    "a ladder that goes nowhere": (having(ladder="0d"), "has a wrong ladder: '0d'"),
+    "a verdict that is none": (having(last_verdict="perhaps"), "has a wrong last_verdict: 'perhaps'"),
     "a stagger of a day": (having(stagger_s=86_400), "has a wrong stagger_s: 86400"),
     "a rule in other digits": (having(rule="FREQ=DAILY;INTERVAL=1٣"), "has a wrong rule"),
     "a zone that is none": (having(timezone="Mars/Phobos"), "has a wrong timezone: 'Mars/Phobos'"),

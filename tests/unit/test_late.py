@@ -132,7 +132,7 @@ def test_a_stagger_is_a_short_time(text: str, seconds: int) -> None:
     assert policies.read_stagger(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "0s", "1d", "61m", "1m", "daily", "9am", "-5m"])
+@pytest.mark.parametrize("text", ["", "0s", "1d", "61m", "1m", "daily", "9am", "-5m", "999999999999999h"])
 def test_what_is_no_stagger(text: str) -> None:
     with pytest.raises(Invalid) as refused:
         policies.read_stagger(text)

@@ -38,12 +38,13 @@ def read_stagger(text: str) -> int:
     `invalid_stagger`."""
     try:
         span = read_span(" ".join(text.lower().split()))
-    except Refusal:
-        span = None
-    if span is None or span.by_the_calendar or not timedelta() < span.elapsed <= WIDEST:
+        spread = None if span is None or span.by_the_calendar else span.elapsed
+    except (Refusal, OverflowError):
+        spread = None
+    if spread is None or not timedelta() < spread <= WIDEST:
         detail = f"stagger: {text[:40]!r} is no time to spread starts over; write one like 10m (1 second to 1 hour)"
         raise Invalid("invalid_stagger", detail, field="stagger", suggestions=("10m", "1h"))
-    return int(span.elapsed.total_seconds())
+    return int(spread.total_seconds())
 
 
 def read_ladder(text: str) -> str:
@@ -53,21 +54,23 @@ def read_ladder(text: str) -> str:
     """
     parts = [part.strip() for part in " ".join(text.lower().split()).split(",")]
     try:
-        spans = [read_span(part) for part in parts]
-    except Refusal as refusal:
-        raise _no_ladder(text) from refusal
-    waits = []
-    for span in spans:
-        if span is None or span.years or span.months or not SHORTEST <= _time_of(span) <= LONGEST_WAIT:
-            raise _no_ladder(text)
-        days, rest = divmod(_time_of(span), UNITS["d"])
-        if rest % UNITS["m"] or (days and rest):
-            raise _no_ladder(text)
-        unit = "d" if days else "h" if not rest % UNITS["h"] else "m"
-        waits.append(f"{days or rest // UNITS[unit]}{unit}")
-    if len(waits) > MOST:
+        waits = [_read_wait(read_span(part)) for part in parts]
+    except (Refusal, OverflowError) as error:
+        raise _no_ladder(text) from error
+    if None in waits or len(waits) > MOST:
         raise _no_ladder(text)
-    return ",".join(waits)
+    return ",".join(filter(None, waits))
+
+
+def _read_wait(span: Span | None) -> str | None:
+    """Gives a rung as it is stored, or None for what is none: days, which keep the wall time, or hours and minutes, which
+    are elapsed, never both."""
+    if span is None or span.years or span.months or not SHORTEST <= _time_of(span) <= LONGEST_WAIT:
+        return None
+    if span.by_the_calendar:
+        return None if span.elapsed else f"{_time_of(span).days}d"
+    unit = "m" if span.elapsed % UNITS["h"] else "h"
+    return None if span.elapsed % UNITS[unit] else f"{span.elapsed // UNITS[unit]}{unit}"
 
 
 def _no_ladder(text: str) -> Invalid:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from followups.domain.contract import Done
 from followups.domain.follow_up import FollowUp
+from followups.domain.late import UNITS
 from followups.domain.status import Outcome, Verdict
 from followups.domain.walltime import to_utc, wall
 from followups.domain.zones import known_zone
@@ -43,15 +44,13 @@ def next_look(old: FollowUp, at: datetime) -> tuple[datetime, datetime | None] |
     waits = old.ladder.split(",")
     if old.occurrence > len(waits) and old.give_up_at is None:
         return None
-    found = _RUNG.fullmatch(waits[min(old.occurrence, len(waits)) - 1])
-    assert found is not None, f"follow-up {old.id} has a ladder that cannot be read: {old.ladder}"
-    count, zone = int(found[1]), known_zone(old.timezone)
-    for base in (old.due_at, at):
-        if found[2] == "d":
-            local: datetime | None = wall(base, zone) + timedelta(days=count)
-            moment = to_utc(local, zone) if local else base
-        else:
-            local, moment = None, base + timedelta(minutes=count * (60 if found[2] == "h" else 1))
+    wait, by_the_wall = _wait(waits[min(old.occurrence, len(waits)) - 1])
+    zone = known_zone(old.timezone)
+    # An hour that the clock left out moved the last look, and is not to move those behind it.
+    meant = datetime.fromisoformat(old.due_wall) if old.due_wall else wall(old.due_at, zone)
+    for base, shown in ((old.due_at, meant), (at, wall(at, zone))):
+        local = shown + wait if by_the_wall else None
+        moment = base + wait if local is None else to_utc(local, zone)
         if moment > at:
             return moment, local
     raise AssertionError("a wait has a length")
@@ -60,8 +59,16 @@ def next_look(old: FollowUp, at: datetime) -> tuple[datetime, datetime | None] |
 def check_ladder(text: str) -> None:
     """Takes a ladder as stored. Raises ValueError."""
     waits = text.split(",")
-    if not 1 <= len(waits) <= MOST or not all(map(_RUNG.fullmatch, waits)):
+    if len(waits) > MOST or not all(SHORTEST <= _wait(it)[0] <= LONGEST for it in waits):
         raise ValueError(f"not a ladder: {text[:40]!r}")
+
+
+def _wait(rung: str) -> tuple[timedelta, bool]:
+    """Gives how long a rung of a ladder is, and whether it keeps the wall time. Raises ValueError."""
+    found = _RUNG.fullmatch(rung)
+    if found is None:
+        raise ValueError(f"not a ladder: {rung[:40]!r}")
+    return int(found[1]) * UNITS[found[2]], found[2] == "d"
 
 
 def given_up(old: FollowUp, moment: datetime) -> bool:
