@@ -2,4 +2,4 @@
 
 import pytest
 
-pytest.register_assert_rewrite("tests.e2e.journey", "tests.e2e.trouble")
+pytest.register_assert_rewrite("tests.e2e.journey", "tests.e2e.long_runs", "tests.e2e.trouble")

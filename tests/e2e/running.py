@@ -12,11 +12,34 @@ from tests.support.laptop import Laptop
 
 HELLO = """
 def handler(event, context):
-    assert event["v"] == 1 and event["run_token"].startswith("fr1.")
+    assert event["v"] == 1 and event["run_token"].startswith("fr2.")
     return {"outcome": "succeeded", "summary": "looked at " + event["task"], "report_md": "all is well"}
 """
 SLOW = "import time\ndef handler(event, context):\n    time.sleep(3)\n    return 'done'\n"
 ENDLESS = "import time\ndef handler(event, context):\n    time.sleep(60)\n"
+#: Calls back, as one does whose work goes on elsewhere.
+CALLER = """
+import http.client, json, urllib.parse
+def say(event, what, body):
+    url = urllib.parse.urlsplit(event["callback"][what])
+    connection = http.client.HTTPConnection("127.0.0.1", url.port, timeout=30)
+    headers = {"Host": url.netloc, "Content-Type": "application/json", "Followups-Run-Token": event["run_token"]}
+    connection.request("POST", url.path, json.dumps(body), headers)
+    answer = connection.getresponse()
+    return answer.status, answer.read().decode()
+def handler(event, context):
+    print(say(event, "heartbeat", {}), say(event, "progress", {"message": "1 of 2"}))
+    usage = {"model": "none", "input_tokens": 7, "output_tokens": 3, "cost_usd": 4e-05}
+    result = {"outcome": "succeeded", "summary": "called back", "verdict": "not_met", "evidence": "two of three"}
+    print(say(event, "complete", result | {"usage": usage}))
+"""
+NIGHT = {
+    "StartAt": "Work",
+    "States": {
+        "Work": {"Type": "Wait", "Seconds": 5, "Next": "Tell"},
+        "Tell": {"Type": "Pass", "Result": {"outcome": "succeeded", "summary": "the night is over"}, "End": True},
+    },
+}
 #: Agents at once, over all, in the stack that the tests deploy.
 CAP = 2
 T = TypeVar("T")
@@ -67,7 +90,22 @@ def deployed(folder: Path, *, enforced: bool) -> Iterator[Running]:
         it.begun["endless"] = it.say("create", "@endless", "Outlasts its runner", "in 1 second")
         it.begun["cancelled"] = it.say("create", "@hello", "Cancelled in time", "in 70 seconds")
         it.begun["at once"] = it.say("create", "@hello", "At once", "in 1 second")
+        _begin_long_runs(it)
         yield it
+
+
+def _begin_long_runs(it: Running) -> None:
+    there = it.there
+    for function in ("ApiFunction", "RunnerFunction"):
+        # On AWS the template says this.
+        there.set_environment(function, there.environment(function) | {"FOLLOWUPS_API_URL": there.api_root})
+    it.say("agents", "add", "@caller", "--mode", "async", "--lambda", there.agent("caller", CALLER))
+    it.say("agents", "add", "@night", "--states", there.machine("night", NIGHT))
+    it.say("agents", "add", "@desk", "--worker")
+    it.begun["worker"] = it.say("create", "@desk", "Water the plants", "in 1 second")
+    it.begun["machine"] = it.say("create", "@night", "Work through the night", "in 1 second")
+    called = ("--done-when", "all three are there")
+    it.begun["caller"] = it.say("create", "@caller", "Call me back", "in 1 second", *called)
 
 
 def wait_for(ask: Callable[[], T], *, seconds: float, pause: float = 1.0) -> T:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 
@@ -114,6 +115,22 @@ class Site:
         done = laptop.here("login", "--stack", self.stack, **self.environ)
         assert done.returncode == 0, done.stderr
         return laptop
+
+    @property
+    def api_root(self) -> str:
+        """The root of the HTTP API here: AWS's own name for it leads to AWS."""
+        return f"http://{self.resource('Api')}.execute-api.localhost:{urlsplit(self.url).port}"
+
+    def machine(self, name: str, definition: dict[str, Any]) -> str:
+        """Makes a state machine; gives its ARN."""
+        role = self.client("iam").create_role(
+            RoleName=f"{self.stack}-{name}", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": []})
+        )["Role"]["Arn"]
+        made = self.client("stepfunctions").create_state_machine(
+            name=f"{self.stack}-{name}", definition=json.dumps(definition), roleArn=role,
+            tags=[{"key": "followups-agent", "value": self.stack}],
+        )  # fmt: skip
+        return str(made["stateMachineArn"])
 
     def function_arn(self, name: str) -> str:
         """Gives the ARN of a function that `agent` made."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.journey import *  # noqa: F403 - the tests
+from tests.e2e.long_runs import *  # noqa: F403 - the tests
 from tests.e2e.running import Running, deployed
 from tests.e2e.trouble import *  # noqa: F403 - the tests
 
