@@ -1,5 +1,7 @@
 """Run tokens, messages and names: what comes from outside is believed only as far as it proves itself."""
 
+import base64
+import hmac
 import json
 from dataclasses import replace
 from datetime import timedelta
@@ -9,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from followups.domain import ids, lineage
-from followups.domain.errors import Forbidden, Refused
+from followups.domain.changes import Live, TakeSlot
+from followups.domain.errors import Forbidden, Refused, Unauthenticated, WrongState
+from followups.domain.ids import Key
 from followups.domain.lineage import RunToken, read_run_token, sign_run
 from followups.domain.messages import Message, read_message
 from followups.domain.status import Status
@@ -34,8 +38,49 @@ def test_only_a_live_run_has_children_and_only_two_generations() -> None:
     for gone in (None, follow_up(Status.DONE), follow_up(Status.CANCELLING), replace(live, fence=4)):
         with pytest.raises(Forbidden, match="run_not_live"):
             lineage.descend(gone, RUN)
-    with pytest.raises(Forbidden, match="cascade_depth"):
-        lineage.descend(replace(live, depth=2), RUN)
+    grandchild = replace(live, depth=2)
+    assert lineage.descend(grandchild, RUN, max_depth=3).depth == 3
+    with pytest.raises(WrongState, match=r"cascade_depth: .* at most 2 generations below a person's") as deep:
+        lineage.descend(grandchild, RUN)
+    with pytest.raises(WrongState, match="here no agent may make a follow-up: 0 generations"):
+        lineage.descend(live, RUN, max_depth=0)
+    assert (deep.value.retryable, deep.value.hint) == (False, lineage.NO_MORE), "an agent must not try again"
+
+
+def test_a_child_needs_a_live_parent_and_a_place_in_its_tree_in_one_transaction() -> None:
+    parent = replace(follow_up(Status.RUNNING), root="r" * 26)
+    assert lineage.conditions(parent, "c" * 26, max_descendants=7) == (
+        Live(parent.key, parent.fence), TakeSlot(Key(f"{parent.owner}#{'r' * 26}", "TREE"), "c" * 26, 7),
+    )  # fmt: skip
+    refusal = lineage.no_budget(7)
+    assert (refusal.code, refusal.http_status) == ("cascade_budget", 409)
+    assert (refusal.retryable, refusal.hint) == (False, lineage.NO_MORE)
+    assert "has made its 7 follow-ups" in refusal.detail
+
+
+def test_a_token_holds_its_deadline_to_the_second_and_never_less() -> None:
+    run = replace(RUN, deadline=START + timedelta(milliseconds=1))
+    assert read_run_token(sign_run(run, NEW), [NEW]).deadline == START + timedelta(seconds=1)
+    assert read_run_token(sign_run(replace(RUN, deadline=START), NEW), [NEW]).deadline == START
+
+
+def _signed(payload: str, prefix: str = "fr2") -> str:
+    """Gives a token that bears our signature, whatever it says."""
+    mac = hmac.digest(NEW, b"followups run token\n" + payload.encode(), "sha256")
+    parts = (base64.urlsafe_b64encode(part).decode().rstrip("=") for part in (payload.encode(), mac))
+    return ".".join((prefix, *parts))
+
+
+def test_only_what_is_whole_and_of_this_form_is_a_token() -> None:
+    sound = f"me\n{'a' * 26}\n3\n1800000000"
+    assert read_run_token(_signed(sound), [NEW]).run_id == f"run-{'a' * 26}-000003"
+    for token in (
+        _signed(sound, "fr1"), _signed(f"me\n{'a' * 26}\n3"), _signed(f"me\n{'a' * 26}\nthree\n1800000000"),
+        _signed(f"me\n{'a' * 26}\n3\n{10**30}"), _signed(f"me\n{'a' * 26}\n3\n{10**15}"), _signed(sound) + "=",
+        _signed(sound).upper(), "fr2..", "fr2", "",
+    ):  # fmt: skip
+        with pytest.raises(Unauthenticated, match="invalid_run_token"):
+            read_run_token(token, [NEW])
 
 
 def test_a_child_is_due_in_five_minutes_at_the_soonest() -> None:

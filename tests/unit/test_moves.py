@@ -7,13 +7,14 @@ from itertools import product
 
 import pytest
 
-from followups.domain import claims, delivery, editing, runs
-from followups.domain.changes import Change, Swap
+from followups.domain import claims, delivery, editing, hearing, runs
+from followups.domain.changes import Change, Spend, Swap
 from followups.domain.contract import Done, Pending
 from followups.domain.editing import Patch
 from followups.domain.entities import FollowUp, Run
 from followups.domain.errors import IllegalTransition, WrongState
-from followups.domain.moves import RETENTION, advance, advance_report, wake
+from followups.domain.ids import Key
+from followups.domain.moves import MAX_QUOTA, RETENTION, advance, advance_report, closing, wake
 from followups.domain.status import (
     CLOSED,
     REPORT_TRANSITIONS,
@@ -31,6 +32,7 @@ from tests.support.decide import claimed, recurring, running, stamp
 from tests.support.runs import run_record
 
 SOON = START + timedelta(minutes=1)
+WEEKLY = recurring("2026-11-24T12:00:00", "UTC", every="WEEKLY")
 
 
 def follow_up(status: Status) -> FollowUp:
@@ -110,8 +112,33 @@ def test_a_report_is_kept_while_it_is_on_its_way_and_for_a_while_after(old: Repo
         advance_report(run, status, at=START, write_id="w1", wake_at=None if waking else SOON)
 
 
+@pytest.mark.parametrize(("old", "new"), [(old, new) for old in Status for new in sorted(TRANSITIONS[old])])
+@pytest.mark.parametrize("counted", [True, False])
+def test_what_closes_is_one_open_less_if_it_was_counted(old: Status, new: Status, counted: bool) -> None:
+    swap = advance(
+        replace(follow_up(old), counted=counted), new, at=START, write_id="w1", wake_at=SOON if new in WAKING else None
+    )
+    freed = (Spend(Key("OWNER#me", "QUOTA"), -1, MAX_QUOTA),) if counted and new in CLOSED else ()
+    assert closing(swap) == freed, "and once only: what is closed moves no more"
+
+
+@pytest.mark.parametrize("counted", [True, False])
+def test_each_end_of_a_run_that_closes_counts_it_off_in_the_same_transaction(counted: bool) -> None:
+    done = Done(outcome=Outcome.SUCCEEDED, summary="s")
+    freed = [Spend(Key("OWNER#ada", "QUOTA"), -1, MAX_QUOTA)] if counted else []
+    for decision in (
+        runs.finish(running(counted=counted), done, rerun_safe=False, stamp=stamp()),
+        runs.finish(running(counted=counted, status=Status.CANCELLING), done, rerun_safe=False, stamp=stamp()),
+        runs.refuse_start(claimed(counted=counted), "gone", stamp=stamp()),
+        runs.skip(claimed(counted=counted, late="skip"), timedelta(hours=1), stamp=stamp()),
+        runs.poisoned(claimed(counted=counted, poison=4), "error", stamp=stamp(), pause=timedelta(minutes=15)),
+    ):
+        assert [it for it in decision if isinstance(it, Spend)] == freed
+    weekly = runs.finish(running(**WEEKLY, counted=counted), done, rerun_safe=False, stamp=stamp())
+    assert not any(isinstance(it, Spend) for it in weekly), "it is open still"
+
+
 Decision = Callable[[FollowUp], Swap | tuple[Change, ...] | None]
-WEEKLY = recurring("2026-11-24T12:00:00", "UTC", every="WEEKLY")
 DECISIONS: list[Decision] = [
     lambda it: claims.claim(it, at=START, write_id="w"),
     lambda it: claims.look_later(it, at=START, write_id="w"),
@@ -119,7 +146,7 @@ DECISIONS: list[Decision] = [
     lambda it: claims.give_back(it, "busy", at=START, write_id="w", wake_at=SOON),
     lambda it: claims.return_unstarted(it, at=START, write_id="w"),
     lambda it: runs.start(
-        it, things.agent(), at=START, write_id="w", deadline=SOON, lease_until=SOON, lease_holder=None, global_cap=2
+        it, things.agent(), at=START, write_id="w", deadline=SOON, process_end=SOON, lease_holder=None, global_cap=2
     ),
     lambda it: runs.wait_for(it, Pending(handle="h", poll_after=timedelta(0)), at=START, write_id="w"),
     lambda it: runs.finish(it, Done(outcome=Outcome.SUCCEEDED, summary="s"), rerun_safe=False, stamp=stamp()),
@@ -136,6 +163,8 @@ DECISIONS: list[Decision] = [
     lambda it: editing.snooze(it, SOON, at=START, write_id="w"),
     lambda it: editing.make_way(it, "b" * 26, at=START, write_id="w"),
     lambda it: runs.skip(replace(it, late="skip"), timedelta(hours=1), stamp=stamp()),
+    lambda it: runs.ask(it, at=START, write_id="w"),
+    lambda it: hearing.heard(it, at=START, write_id="w"),
 ]
 #: Only what the use cases ask a decision of: none asks to claim what is claimed, nor to start what runs.
 ASKED = {Status.SCHEDULED: (0, 1, 11), Status.CLAIMED: (2, 3, 4, 5, 10, 11, 20), Status.PAUSED: (11,)}
@@ -152,7 +181,7 @@ def test_each_move_of_the_table_is_somebodys_decision() -> None:
     ]  # fmt: skip
     reached: dict[Status, set[Status]] = {status: set() for status in Status}
     for it in examples:
-        asked = () if it.status in CLOSED else ASKED.get(it.status, (6, 7, 8, 9, 11))
+        asked = () if it.status in CLOSED else ASKED.get(it.status, (6, 7, 8, 9, 11, 21, 22))
         for number in (*asked, *VERBS):
             try:
                 decision = DECISIONS[number](it)

@@ -26,7 +26,7 @@ GOOD, BAD = (Outcome.SUCCEEDED, Outcome.ATTENTION), (Outcome.FAILED, Outcome.TIM
 
 def start(old: FollowUp, **agents: int) -> tuple[Change, ...]:
     return runs.start(
-        old, agent(**agents), at=later(seconds=2), write_id="w", deadline=later(minutes=10), lease_until=later(minutes=16),
+        old, agent(**agents), at=later(seconds=2), write_id="w", deadline=later(minutes=10), process_end=later(minutes=16),
         lease_holder="me", global_cap=5,
     )  # fmt: skip
 
@@ -43,7 +43,8 @@ def test_a_start_counts_the_attempt_before_the_work_and_takes_both_slots_with_it
     assert (it.status, it.attempt, it.fence, it.started_at) == (S.RUNNING, 2, 3, later(seconds=2))
     assert (it.deadline_at, it.lease_until, it.lease_holder) == (later(minutes=10), later(minutes=16), "me")
     assert it.wake_at == it.lease_until, "the next look is when the process is surely dead"
-    assert (it.blocked_reason, it.blocked_since) == (None, None)
+    assert it.blocked_reason is None
+    assert it.blocked_since == START, "it goes on waiting since then, should nothing have been started"
     member = f"ada#{it.run_id}"
     assert others(decision) == [
         TakeSlot(ids.agent_slots_key("@backup"), member, 4), TakeSlot(ids.ALL_SLOTS_KEY, member, 5),
@@ -53,7 +54,7 @@ def test_a_start_counts_the_attempt_before_the_work_and_takes_both_slots_with_it
 def test_a_start_spends_one_of_its_owners_runs_of_the_hour() -> None:
     last = START.replace(minute=59, second=59)
     *_, spend = runs.start(
-        claimed(), agent(), at=last, write_id="w", deadline=later(hours=1), lease_until=later(hours=1), lease_holder=None,
+        claimed(), agent(), at=last, write_id="w", deadline=later(hours=1), process_end=later(hours=1), lease_holder=None,
         global_cap=5, runs_per_hour=7,
     )  # fmt: skip
     assert spend == Spend(Key("OWNER#ada", "HOUR#2026-11-24T12"), 1, 7, expires_at=last + timedelta(days=1))
@@ -65,13 +66,13 @@ def test_only_what_is_claimed_starts(status: Status) -> None:
         start(follow_up(status=status))
 
 
-def test_an_agent_that_works_on_is_polled_when_it_says_and_at_the_leases_end_at_the_latest() -> None:
+def test_an_agent_that_works_on_is_polled_when_it_says_and_at_its_deadline_at_the_latest() -> None:
     old = running()
     soon = changed(runs.wait_for(old, Pending(handle="h", poll_after=timedelta(minutes=1)), at=START, write_id="w"))
     assert (soon.status, soon.wake_at, soon.handle) == (S.RUNNING, later(minutes=1), "h")
     assert (soon.fence, soon.attempt, soon.lease_until) == (old.fence, old.attempt, old.lease_until)
     late = changed(runs.wait_for(old, Pending(handle="h", poll_after=timedelta(hours=1)), at=START, write_id="w"))
-    assert late.wake_at == old.lease_until
+    assert late.wake_at == old.deadline_at
     cancelling = running(status=S.CANCELLING)
     now = changed(runs.wait_for(cancelling, Pending(handle="h", poll_after=timedelta(0)), at=START, write_id="w"))
     assert (now.status, now.wake_at) == (S.CANCELLING, START)

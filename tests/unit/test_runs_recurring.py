@@ -32,7 +32,7 @@ def started(old: FollowUp, at: datetime) -> FollowUp:
             at=at,
             write_id=fresh(),
             deadline=at + DAY,
-            lease_until=at + DAY,
+            process_end=at + DAY,
             lease_holder=None,
             global_cap=2,
         )

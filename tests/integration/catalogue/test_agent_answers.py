@@ -8,9 +8,11 @@ import time
 import pytest
 
 from followups.adapters.mail import build_message
-from followups.domain.contract import REPORT_LIMIT, SUMMARY_LIMIT, read_answer
+from followups.domain.contract import EVIDENCE_LIMIT, REPORT_LIMIT, SUMMARY_LIMIT, read_answer
 from followups.domain.report import compose
 from followups.domain.status import Outcome
+from followups.usecases.settle import keep_apart
+from followups.usecases.world import NoOutputs
 from tests.integration.catalogue.rows import row
 from tests.support.runs import run_record
 
@@ -57,7 +59,8 @@ def test_any_answer_is_recorded_and_bounded(text: str, outcome: Outcome, said: s
     done = read_answer(text)
     assert time.perf_counter() - start < 10
     assert (done.outcome, said in done.summary) == (outcome, True), done.summary
-    assert 0 < len(done.summary) <= SUMMARY_LIMIT and len(done.report) <= REPORT_LIMIT
+    assert 0 < len(done.summary) <= SUMMARY_LIMIT and len(done.evidence) <= EVIDENCE_LIMIT
+    assert len(keep_apart(NoOutputs(), "run", done).report.encode()) <= REPORT_LIMIT, "where it is kept nowhere else"
     (done.summary + done.report).encode()
 
 

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 from followups.api import cursor
 from followups.domain import addresses, checklist, ids, lineage
-from followups.domain.contract import REPORT_LIMIT, SUMMARY_LIMIT, read_answer
+from followups.domain.contract import EVIDENCE_LIMIT, SUMMARY_LIMIT, Usage, fit, read_answer
 from followups.domain.errors import Invalid, Refused
 from followups.domain.lineage import RunToken
 from followups.domain.messages import Message, read_message
 from followups.domain.rule import Rule
+from followups.domain.status import Verdict
 from followups.domain.text import first_line, plain, unfit
 from followups.domain.when import HORIZON, parse
 from followups.domain.zones import ABBREVIATIONS, find_zone
@@ -89,7 +90,9 @@ def test_a_zone_is_one_or_refused(name: str) -> None:
 
 OWNERS = st.sampled_from(["me", "111122223333/AROAEXAMPLE", "o#o", "日本", "a b"]) | any_text.filter(ids.is_owner)
 IDS = st.integers(0, 2**32).map(lambda number: ids.derive_id("search", str(number)))
-TOKENS = st.builds(RunToken, OWNERS, IDS, st.integers(1, 10**9))
+#: A token holds its run's deadline to the second.
+DEADLINES = st.datetimes(datetime(1970, 1, 2), timezones=st.just(UTC)).map(lambda it: it.replace(microsecond=0))
+TOKENS = st.builds(RunToken, OWNERS, IDS, st.integers(1, 10**9), DEADLINES)
 
 
 @search(60)
@@ -196,8 +199,13 @@ def test_a_runs_name_has_one_spelling(text: str) -> None:
 
 ANSWERS = st.fixed_dictionaries(
     {"outcome": st.sampled_from(["succeeded", "attention", "failed", "great"]) | json_values},
-    optional={"summary": json_values, "report_md": json_values, "verdict": json_values},
-)
+    optional={
+        "summary": json_values, "report_md": json_values, "verdict": st.sampled_from(list(Verdict)) | json_values,
+        "evidence": json_values, "findings": st.lists(json_values, max_size=3) | json_values,
+        "usage": st.dictionaries(st.sampled_from(["model", "input_tokens", "output_tokens", "cost_usd"]), json_values)
+        | json_values,
+    },
+)  # fmt: skip
 
 
 @search(80)
@@ -212,10 +220,15 @@ ANSWERS = st.fixed_dictionaries(
 def test_any_answer_ends_a_run(text: str, failed: str | None) -> None:
     with in_time(3):
         done = read_answer(text, failed=failed)
-    assert len(done.summary) <= SUMMARY_LIMIT and len(done.report) <= REPORT_LIMIT
+    assert len(done.summary) <= SUMMARY_LIMIT and len(done.evidence) <= EVIDENCE_LIMIT
+    assert len(fit(done.report, 100).encode()) <= 100
+    usage = done.usage or Usage(model="m")
+    assert usage != Usage(), "what says nothing is none"
+    assert all(it is None or 0 <= it < 10**15 for it in (usage.input_tokens, usage.output_tokens))
+    assert usage.cost_usd is None or re.fullmatch(r"\d{1,10}(\.\d{0,8}[1-9])?", usage.cost_usd, re.ASCII)
     assert done.summary or failed is not None
     assert "\n" not in done.summary or failed is not None
-    for shown in (done.summary, done.report):
+    for shown in (done.summary, done.report, done.evidence, usage.model or ""):
         shown.encode()
         assert unfit(shown, lines=True) is None
         assert plain(shown) == shown
