@@ -93,9 +93,10 @@ def _run(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except Problem as error:
-        return _fail(error.body, str(error), _exit_code(error.status), as_json)
+        return _fail(error.body, _with_hint(error, error.body.get("hint")), _exit_code(error.status), as_json)
     except Refused as error:
-        return _fail({"code": error.code, "detail": error.detail}, str(error), _exit_code(error.http_status), as_json)
+        body, line = {"code": error.code, "detail": error.detail}, _with_hint(error, error.hint)
+        return _fail(body, line, _exit_code(error.http_status), as_json)
     except ConfigError as error:
         code = 4 if isinstance(error, NoAccess) else 2
         return _fail({"code": "config_error", "detail": str(error)}, str(error), code, as_json)
@@ -104,6 +105,11 @@ def _run(arguments: list[str]) -> int:
     except FollowupsError as error:
         return _fail({"code": "failed", "detail": str(error)}, str(error), 1, as_json)
     return left if isinstance(left, int) else 0  # click gives back what a command left with (its Exit)
+
+
+def _with_hint(error: Exception, hint: object) -> str:
+    """Gives what was refused and what to do instead: an agent that calls the command reads this one line."""
+    return f"{str(error).rstrip('.')}. {hint}" if hint and isinstance(hint, str) else str(error)
 
 
 def _fail(problem: dict[str, Any], line: str, code: int, as_json: bool) -> int:

@@ -96,7 +96,7 @@ def descend(parent: FollowUp | None, token: RunToken, *, max_depth: int = MAX_DE
     parent = live_parent(parent, token)
     if parent.depth + 1 > max_depth:
         deep = "a follow-up made by an agent may be at most" if max_depth else "here no agent may make a follow-up:"
-        detail = f"{deep} {max_depth} generations below a person's"
+        detail = f"{deep} {_counted(max_depth, 'generation')} below a person's"
         raise WrongState("cascade_depth", detail, retryable=False, hint=NO_MORE)
     return Lineage(parent=parent.run_id, root=parent.root, depth=parent.depth + 1)
 
@@ -112,13 +112,17 @@ def conditions(parent: FollowUp, child_id: str, *, max_descendants: int = MAX_DE
 
 def no_budget(max_descendants: int) -> WrongState:
     """Gives the refusal of a child of a tree that has made all that it may."""
-    detail = f"the tree that this run belongs to has made its {max_descendants} follow-ups"
+    detail = f"the tree that this run belongs to has made its {_counted(max_descendants, 'follow-up')}"
     return WrongState("cascade_budget", detail, retryable=False, hint=NO_MORE)
 
 
 def earliest_child(due: datetime, at: datetime) -> datetime:
     """Gives the time at which a child may be due that asks for `due`."""
     return max(due, at + CHILD_FLOOR)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _invalid() -> Unauthenticated:

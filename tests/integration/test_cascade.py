@@ -1,0 +1,188 @@
+"""No cascades, with real processes: agents that each make five follow-ups that are due now, and fire what is due, as those
+of the first version did. What happened is told by a record that the agents write, not by the product."""
+
+import email
+import email.policy
+import json
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from followups.config import write_laptop_config
+from followups.domain import ids
+from tests.support import greedy
+from tests.support.laptop import Laptop
+
+DO_NOT = (
+    "Do not ask again: no follow-up can be made from here any more. "
+    "Do the rest in this run, or name it in your report, for a person to follow up."
+)
+_PATIENCE_S = 300
+DEEP = "a follow-up made by an agent may be at most 2 generations below a person's"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """How the cascade is tried."""
+
+    #: Agents at once, over all, and of each agent; descendants of a root.
+    cap: int
+    slots: int
+    budget: int
+    #: The agents of the five.
+    roots: tuple[str, ...]
+    #: Follow-ups that each run asks for.
+    children: int = 5
+    how: str = "forks"
+    settings: dict[str, int]
+
+
+#: Two agents, so that the cap of all holds where that of each does not.
+TWO = ("@one", "@other", "@one", "@other", "@one")
+DEFAULTS = Scene(cap=2, slots=5, budget=20, roots=TWO, settings={})
+ACCIDENT = Scene(cap=5, slots=3, budget=3, roots=TWO, settings={"cap": 5, "max_descendants": 3})
+SMALL = Scene(
+    cap=1, slots=1, budget=1, roots=("@one",), children=2, how="processes", settings={"cap": 1, "max_descendants": 1}
+)
+
+
+@dataclass(frozen=True)
+class Record:
+    """What the agents have noted, in the order in which it happened."""
+
+    lines: list[dict[str, Any]]
+
+    def of(self, what: str) -> list[dict[str, Any]]:
+        return [it for it in self.lines if it["what"] == what]
+
+    def refused(self) -> dict[str, list[str]]:
+        """Gives what each run was answered that asked for a follow-up in vain, by its run."""
+        found = defaultdict(list)
+        for it in self.of("create"):
+            if it["code"]:
+                found[it["run"]].append(it["said"])
+        return found
+
+    def at_once(self) -> tuple[int, int]:
+        """Gives how many were alive at once at most: of all agents, and of one."""
+        alive: dict[str, str] = {}
+        most = most_of_one = 0
+        for it in self.lines:
+            if it["what"] == "began":
+                alive[it["run"]] = it["agent"]
+                most, most_of_one = max(most, len(alive)), max(most_of_one, *Counter(alive.values()).values())
+            elif it["what"] == "ended":
+                del alive[it["run"]]
+        assert not alive, "who began has ended"
+        return most, most_of_one
+
+
+@pytest.mark.parametrize(
+    "scene",
+    [
+        pytest.param(SMALL, id="small"),
+        pytest.param(ACCIDENT, marks=pytest.mark.slow, id="3/3/5"),
+        pytest.param(DEFAULTS, marks=pytest.mark.slow, id="defaults"),
+    ],
+)
+def test_agents_that_make_agents_come_to_an_end(laptop: Laptop, tmp_path: Path, scene: Scene) -> None:
+    path = tmp_path / "record"
+    write_laptop_config(laptop.home, {}, {"timezone": "Europe/Berlin"} | scene.settings)
+    for name in sorted(set(scene.roots)):
+        command = [sys.executable, greedy.__file__, str(path), str(scene.cap), str(scene.children), scene.how]
+        laptop.add_agent(name, *command, max_concurrency=scene.slots)
+    for number, name in enumerate(scene.roots):
+        laptop.client.create({"agent": name, "task": f"Root {number}", "due": "in 1 second"}, None)
+
+    # What an agent makes is due in five minutes at the soonest, however it asked: the roots run, and nothing else.
+    began = datetime.now(UTC)
+    assert _ran(laptop, timedelta(seconds=2)) == len(scene.roots)
+    children = laptop.client.pages("open")
+    assert children and all(_instant(it["due_at"]) >= began + timedelta(minutes=5) for it in children)
+    assert _ran(laptop, timedelta(seconds=2)) == 0
+    # Six minutes later: all that was made, and all that this makes.
+    assert _ran(laptop, timedelta(minutes=6)) == len(scene.roots) * scene.budget
+    assert _ran(laptop, timedelta(days=3)) == 0, "it has come to an end by itself"
+
+    record = Record([json.loads(line) for line in path.read_text().splitlines()])
+    made = laptop.client.pages("all")
+    _check_caps(scene, record)
+    _check_trees(scene, record, made)
+    _check_what_the_agents_were_told(record, scene)
+    _check_reports(laptop, record, made)
+
+
+def _ran(laptop: Laptop, later: timedelta) -> int:
+    """Lets run what is due by then; gives how many ran."""
+    moment = f"{datetime.now(UTC) + later:%Y-%m-%dT%H:%M:%S.%fZ}"
+    with laptop.start("--json", "run-due", "--at", moment) as process:
+        try:
+            out, err = process.communicate(timeout=_PATIENCE_S)
+        finally:
+            process.kill()
+    assert process.returncode == 0, err
+    return len(json.loads(out)["ran"])
+
+
+def _check_caps(scene: Scene, record: Record) -> None:
+    at_once, of_one = record.at_once()
+    assert at_once == scene.cap, "the cap was reached, and held"
+    assert of_one <= scene.slots
+
+
+def _check_trees(scene: Scene, record: Record, made: list[dict[str, Any]]) -> None:
+    """Each follow-up ran once, and a tree has made as many as it may, not deeper than it may."""
+    ran = [ids.parse_run_id(it["run"]) for it in record.of("began")]
+    assert sorted(it[0] for it in ran if it) == sorted(it["id"] for it in made)
+    assert {it["status"] for it in made} == {"done"}
+    trees = Counter(it["root"] for it in made if it["depth"])
+    assert len([it for it in made if not it["depth"]]) == len(trees) == len(scene.roots)
+    assert set(trees.values()) == {scene.budget}
+    assert max(it["depth"] for it in made) == (2 if scene.budget > scene.children else 1)
+
+
+def _check_what_the_agents_were_told(record: Record, scene: Scene) -> None:
+    """`run-due` is no agent's to say; who asks for one too many is told why, and what to do."""
+    for it in record.of("run-due"):
+        assert it["code"] == 4
+        assert "not_inside_a_run: `run-due` was called inside run" in it["said"]
+    spent = f"the tree that this run belongs to has made its {scene.budget} follow-up{'s' * (scene.budget > 1)}"
+    lines = {f"followups: cascade_budget: {spent}. {DO_NOT}\n", f"followups: cascade_depth: {DEEP}. {DO_NOT}\n"}
+    refused = record.refused()
+    assert {said for each in refused.values() for said in each} <= lines
+    assert all(it["code"] == 2 for it in record.of("create") if it["said"])
+    assert sum(map(len, refused.values())) == len(record.of("create")) - len(scene.roots) * scene.budget
+
+
+def _check_reports(laptop: Laptop, record: Record, made: list[dict[str, Any]]) -> None:
+    """Each run's mail tells how often it was refused, and why."""
+    texts = dict(_reports(laptop))
+    assert set(texts) == {it["run"] for it in record.of("began")}
+    assert len(texts) == len(made)
+    refused = record.refused()
+    for run, text in texts.items():
+        told = [" ".join(line.partition(":")[2].split()[:-1]) for line in refused.get(run, ())]
+        assert ("Refused" in text) is bool(told)
+        if told:
+            how_many = "a follow-up" if len(told) == 1 else f"{len(told)} follow-ups"
+            reason = refused[run][-1].split(": ", 2)[2].partition(". ")[0]
+            assert f"Refused {how_many} that it asked for: {reason} " in text
+
+
+def _reports(laptop: Laptop) -> Iterator[tuple[str, str]]:
+    """Gives each mail's run, and its text in one line."""
+    for path in laptop.mails():
+        body = email.message_from_bytes(path.read_bytes(), policy=email.policy.default).get_body(("plain",))
+        assert body is not None
+        text = " ".join(body.get_content().split())
+        yield text.partition(" Run run-")[2].split()[0].join(("run-", "")), text
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text)
