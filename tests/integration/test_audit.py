@@ -25,7 +25,8 @@ def books(tmp_path: Path) -> Books:
 LOOK, TIMES = {"wake_at", "wake_at_text"}, {"closed_at", "expires_at", "expires_at_text"}
 REPAIRED = {
     "no_look": LOOK, "needless_look": LOOK, "sleeps_too_long": LOOK, "overdue": set(), "never_forgotten": TIMES,
-    "forgotten_while_open": TIMES,
+    "forgotten_while_open": TIMES, "lease_too_short": {"lease_until"},
+    "run_left_over": {"handle", "heard_at", "deadline_at"},
 }  # fmt: skip
 
 
@@ -87,8 +88,17 @@ CASES = [
     Case(code="run_without_end", things=[LIVE], slots=SLOTS, spoil=looked_at(later(hours=1, minutes=17)),
          says="ended at 2026-11-24 12:16:00 UTC, the run did not", at=later(hours=1, minutes=17)),
     Case(code="run_without_end", things=[LIVE], slots=SLOTS, spoil=without("lease_until"), says="without a lease"),
-    Case(code="run_without_end", things=[LIVE], slots=SLOTS, spoil=having(lease_until="2026-11-26T12:00:00Z"),
-         says="may go on until 2026-11-26"),
+    Case(code="run_without_end", things=[LIVE], slots=SLOTS, spoil=having(lease_until="2026-12-03T12:00:00Z"),
+         says="may go on until 2026-12-03"),
+    Case(code="lease_too_short", things=[LIVE], slots=SLOTS, spoil=having(lease_until="2026-11-24T12:09:59Z"),
+         says="before its deadline, 2026-11-24 12:10:00 UTC", repaired=True),
+    Case(code="heard_too_soon", things=[LIVE], slots=SLOTS, spoil=having(heard_at="2026-11-24T11:54:59Z"),
+         says="heard of at 2026-11-24 11:54:59 UTC, before it started"),
+    Case(code="run_left_over", things=[WAITS], spoil=having(handle="exec-1"), says="it knows of a live run", repaired=True),
+    Case(code="run_left_over", things=[CLAIMED], spoil=having(heard_at="2026-11-24T12:00:00Z"), says="it is claimed",
+         repaired=True),
+    Case(code="run_left_over", things=[ENDED, sent(ENDED)], spoil=having(deadline_at="2026-11-24T12:00:00Z"),
+         says="it is done", repaired=True),
     Case(code="started_too_soon", things=[LIVE], slots=SLOTS, spoil=having(start_at="2026-11-24T12:00:01Z"),
          says="before its time, 2026-11-24 12:00:01 UTC"),
     Case(code="claimed_too_long", things=[CLAIMED], spoil=looked_at(later(hours=10, minutes=30)),
@@ -102,7 +112,7 @@ CASES = [
     Case(code="count_out_of_bounds", things=[WAITS], spoil=having(fence=1_000_000), says="its fence is 1000000"),
     Case(code="count_out_of_bounds", things=[REPORT, OF_REPORT], spoil=having(report_tries=9),
          says="its report_tries is 9"),
-    Case(code="too_deep", things=[WAITS], spoil=having(depth=3, parent="run-x", root="x"), says="3 generations"),
+    Case(code="too_deep", things=[WAITS], spoil=having(depth=11, parent="run-x", root="x"), says="11 generations"),
     Case(code="lost_family", things=[WAITS], spoil=having(depth=1), says="do not go together"),
     Case(code="lost_family", things=[WAITS], spoil=having(root="somebody"), says="do not go together"),
     Case(code="report_not_sent", things=[REPORT, OF_REPORT], spoil=waking(later(hours=8)),
@@ -145,7 +155,7 @@ def test_a_sound_store_is_found_sound(books: Books) -> None:
     store.commit(
         *map(Add, [WAITS, CLAIMED, PAUSED, ENDED, sent(ENDED), REPORT, OF_REPORT, alive, agent(), control()]), *slots
     )
-    store.commit(Spend(ids.quota_key(fresh()), 20, 20), Spend(ids.hour_key("ada", NOON), 7, 7))
+    store.commit(Spend(ids.hour_key("ada", NOON), 7, 7))
     audited = books.look(cap=1, runs_per_hour=7)
     assert audited.findings == ()
     assert (audited.follow_ups, audited.runs, audited.broken, audited.more) == (6, 2, 0, {})

@@ -228,20 +228,24 @@ def family(count: int) -> list[FollowUp]:
 
 
 def test_more_descendants_than_allowed_are_found_whatever_the_counter_says(books: Books) -> None:
-    root, *children = family(21)
+    root, *children = family(101)
     store = books.store
-    store.commit(*map(Add, [root, *children[:20]]))
+    store.commit(*map(Add, [root, *children[:99]]))
+    store.commit(Add(children[99]))
     assert books.look().findings == ()
-    store.commit(Add(children[20]))
+    store.commit(Add(children[100]))
     finding = books.only("too_many_descendants")
-    assert (finding.key, "21 follow-ups" in finding.says) == (root.key, True)
+    assert (finding.key, "101 follow-ups" in finding.says) == (root.key, True)
 
 
-def test_a_budget_beyond_its_limit_is_found(books: Books) -> None:
-    budget = ids.quota_key(fresh())
-    books.store.commit(Spend(budget, 21, 99))
+def test_a_tree_is_a_set_that_holds_no_slots_and_has_its_limit(books: Books) -> None:
+    tree = ids.tree_key("ada", fresh())
+    for number in range(100):
+        books.store.commit(TakeSlot(tree, f"{number}", 200))
+    assert books.look().findings == ()
+    books.store.commit(TakeSlot(tree, "100", 200))
     finding = books.only("budget_overspent")
-    assert (finding.key, finding.weight) == (budget, Weight.BROKEN)
+    assert (finding.key, finding.weight) == (tree, Weight.BROKEN)
 
 
 def test_more_runs_in_an_hour_than_allowed_is_a_doubt(books: Books) -> None:

@@ -72,7 +72,7 @@ def hours(tmp_path: Path) -> Hours:
 def too_deep(books: Books, **fields: object) -> FollowUp:
     """Leaves a follow-up that breaks a promise which nobody can mend."""
     due = later(days=30)
-    it = follow_up(due_at=due, depth=3, parent=ids.run_id(fresh(), 1), root=fresh(), **fields)
+    it = follow_up(due_at=due, depth=11, parent=ids.run_id(fresh(), 1), root=fresh(), **fields)
     books.store.commit(Add(it))
     return it
 

@@ -83,7 +83,7 @@ def test_repair_says_what_it_did_and_then_all_is_well(home: Path, books: Books) 
 def test_what_cannot_be_repaired_stays_broken(home: Path, books: Books) -> None:
     it = follow_up(due_at=NEXT, wake_at=SOON)
     books.store.commit(Add(it))
-    books.spoil(it.key, having(depth=3, parent="run-x", root="x"))
+    books.spoil(it.key, having(depth=11, parent="run-x", root="x"))
     result = call(home, "--repair")
     assert result.exit_code == 1
     assert "Not repaired: nothing here is surely safe without you." in result.output

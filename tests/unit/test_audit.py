@@ -4,13 +4,14 @@ from datetime import timedelta
 
 import pytest
 
-from followups.domain import audit, audit_census, lineage, moves, retry, runs, status
+from followups.domain import audit, audit_census, audit_pairs, moves, retry, runs, status
 from followups.domain.audit_census import Gathering, Held, Tally
-from followups.domain.census import Count, SlotSet, Stored
+from followups.domain.census import SlotSet, Stored
 from followups.domain.entities import Unreadable
 from followups.domain.findings import View, counted
 from followups.domain.ids import Key
-from followups.lambda_settings import CLOCK_SKEW_S, TICK_S
+from followups.domain.targets import LONGEST_S
+from followups.lambda_settings import CLOCK_SKEW_S, TICK_S, ApiSettings
 from followups.usecases.world import Limits
 from tests.support.things import agent, control, follow_up, fresh, later, run
 
@@ -20,9 +21,17 @@ def test_its_bounds_are_the_promised_ones() -> None:
     assert audit.MOST_MAIL_TRIES == retry.MAX_REPORT_TRIES
     assert audit.MOST_POISON == retry.MAX_POISON
     assert audit.MOST_FAILURES == retry.PAUSE_AFTER_FAILURES
-    assert (audit.DEEPEST, audit.MOST_DESCENDANTS) == (lineage.MAX_DEPTH, lineage.MAX_DESCENDANTS)
+    assert (highest("max_depth"), highest("max_descendants")) == (audit.DEEPEST, audit.MOST_DESCENDANTS)
+    assert audit_pairs.HIGHEST_QUOTA == moves.MAX_QUOTA == highest("max_open")
     assert (audit.FURTHEST_LOOK, audit.KEPT) == (moves.FURTHEST_LOOK, moves.RETENTION)
     assert audit.MAIL_LEASE == retry.REPORT_LEASE
+
+
+def highest(name: str) -> int:
+    """Gives the highest value that an installation may set."""
+    [limit] = [it.le for it in ApiSettings.model_fields[name].metadata if hasattr(it, "le")]
+    assert isinstance(limit, int)
+    return limit
 
 
 def test_its_states_are_the_promised_ones() -> None:
@@ -43,7 +52,8 @@ def test_it_waits_longer_than_the_product_may() -> None:
     assert timedelta(seconds=2 * CLOCK_SKEW_S) < audit.SKEW
     assert retry.next_hour(later()) - later() <= audit.LONGEST_REFUSAL
     assert Limits().lease_margin < audit.LATE
-    assert timedelta(seconds=3_660) + Limits().lease_margin < audit.LONGEST_LEASE
+    assert audit.LATE + timedelta(seconds=LONGEST_S) + runs.LASTING_MARGIN < audit.LONGEST_LEASE
+    assert runs.LASTING_MARGIN == audit.ASKED_FOR
     assert timedelta(hours=1) < runs.BUDGET_KEPT
 
 
@@ -70,7 +80,8 @@ def test_a_census_holds_little_however_much_there_is() -> None:
     for number in range(300):
         it = follow_up(due_at=later(days=-1), updated_at=later(days=-1), fence=1)
         damaged = Unreadable(key=Key("x", str(number)), version=1, poison=0, error="?")
-        things += [it, run(it), Count(key=Key(it.key.pk, "BUDGET"), spent=21), damaged]
+        tree = SlotSet(key=Key(it.key.pk, "TREE"), members=frozenset(map(str, range(101))))
+        things += [it, run(it), tree, damaged]
     for thing in things:
         seen.take(thing)
     seen.end()

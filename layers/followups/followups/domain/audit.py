@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from followups.domain.census import Count
+from followups.domain.census import Count, SlotSet
 from followups.domain.entities import FollowUp, Run, Unreadable
 from followups.domain.findings import Finding, Repair, View, Weight, about, said
 from followups.domain.status import ReportStatus, Status
@@ -25,8 +25,10 @@ LONGEST_RESEND = timedelta(minutes=256)
 LONGEST_REFUSAL = timedelta(hours=1)
 #: A lease outlasts its process. An hour later a run has no end, however often somebody looks at it.
 LEASE_OVER = timedelta(hours=1)
-#: A run takes an hour at most; a lease that is longer than this holds its slot for nobody.
-LONGEST_LEASE = timedelta(days=1)
+#: A run takes a week at most, and is asked for a little longer; a lease beyond this holds its slot for nobody.
+LONGEST_LEASE = timedelta(days=8)
+#: A run that outlives its process is still asked for this long after its deadline.
+ASKED_FOR = timedelta(minutes=10)
 #: Eight tries of a mail are over within six hours.
 REPORT_SENT = timedelta(hours=8)
 LONGEST_MAIL_PAUSE = timedelta(hours=1)
@@ -37,7 +39,9 @@ KEPT = timedelta(days=90)
 #: A mail that is in somebody's hands may still be noted within this.
 MAIL_LEASE = timedelta(minutes=3)
 MOST_SENDS, MOST_ATTEMPTS, MOST_MAIL_TRIES, MOST_POISON, MOST_FAILURES = 8, 10, 8, 5, 3
-DEEPEST, MOST_DESCENDANTS, HIGHEST_FENCE = 2, 20, 999_999
+#: No installation allows more than that, whatever it allows.
+DEEPEST, MOST_DESCENDANTS = 10, 100
+HIGHEST_FENCE = 999_999
 
 ENDED = (Status.DONE, Status.FAILED, Status.CANCELLED)
 ALIVE = (Status.RUNNING, Status.CANCELLING)
@@ -85,11 +89,8 @@ def _sets_going(mend: Mapping[str, Any]) -> bool:
 
 
 def judge_count(it: Count, view: View) -> list[Finding]:
-    """Gives what is wrong with a counter: the budget of a tree, or of an owner's hour."""
+    """Gives what is wrong with the counter of an owner's hour."""
     name = it.key.pk
-    if it.key.sk == "BUDGET" and not 0 <= it.spent <= MOST_DESCENDANTS:
-        says = f"the tree of {name} has counted {it.spent} descendants; {MOST_DESCENDANTS} is the limit"
-        return [Finding(code="budget_overspent", key=it.key, says=says)]
     if it.key.sk.startswith("HOUR#") and view.runs_per_hour and it.spent > view.runs_per_hour:
         says = (
             f"{name} started {it.spent} runs in the hour {it.key.sk[5:]}; {view.runs_per_hour} is the limit now. "
@@ -97,6 +98,14 @@ def judge_count(it: Count, view: View) -> list[Finding]:
         )
         return [Finding(code="hour_overspent", key=it.key, weight=Weight.DOUBT, says=says)]
     return []
+
+
+def judge_tree(it: SlotSet) -> list[Finding]:
+    """Gives what is wrong with the set of all that a root's runs have led to, which is its budget."""
+    if len(it.members) <= MOST_DESCENDANTS:
+        return []
+    says = f"the tree of {it.key.pk} has {len(it.members)} descendants; {MOST_DESCENDANTS} is the limit"
+    return [Finding(code="budget_overspent", key=it.key, says=says)]
 
 
 def judge_unreadable(it: Unreadable) -> list[Finding]:
@@ -116,6 +125,10 @@ def _of_follow_up(it: FollowUp, view: View) -> Iterator[_Fault]:
         yield _Fault("forgotten_while_open", says, it.updated_at, {"closed_at": None, "expires_at": None}, "it is kept")
     if it.status in ALIVE:
         yield from _alive(it, view.at)
+    elif it.deadline_at or it.handle or it.heard_at:
+        says = f"it is {it.status}, yet it knows of a live run (deadline, handle, or when it was heard of)"
+        nothing = dict.fromkeys(("deadline_at", "handle", "heard_at"))
+        yield _Fault("run_left_over", says, it.updated_at, nothing, "what is left of the run is taken out")
     if it.status is Status.CLAIMED:
         since = max(it.start_at, it.claimed_at or it.updated_at)
         if view.at - since > LONGEST_CLAIM:
@@ -146,7 +159,8 @@ def _of_run(it: Run, view: View) -> Iterator[_Fault]:
         yield _Fault("never_forgotten", says, it.finished_at, mend, "the missing time is set")
     if it.report_status is ReportStatus.FAILED and view.at - failed <= FAILURE_TOLD:
         yield _Fault("report_failed", f"its report will never be sent: {it.report_note or 'not noted why'}", failed)
-    if it.report_status is ReportStatus.NONE and it.final and it.follow_up_status is not Status.CANCELLED:
+    untold = it.report_status is ReportStatus.NONE and it.final and not it.test
+    if untold and it.follow_up_status is not Status.CANCELLED:
         yield _Fault("report_missing", f"it ended as {it.outcome}, and nobody is to be told", it.finished_at)
     yield from _bounds(
         it, fence=(1, HIGHEST_FENCE), attempt=(0, MOST_ATTEMPTS), report_tries=(0, MOST_MAIL_TRIES), poison=(0, MOST_POISON)
@@ -217,9 +231,21 @@ def _alive(it: FollowUp, at: datetime) -> Iterator[_Fault]:
     elif it.lease_until - started > LONGEST_LEASE:
         says = f"its run started at {said(started)} and may go on until {said(it.lease_until)}"
         yield _Fault("run_without_end", says, started)
+    elif it.deadline_at and it.lease_until < it.deadline_at and not _in_hand(it):
+        says = f"the lease of its run ends at {said(it.lease_until)}, before its deadline, {said(it.deadline_at)}"
+        does = "the lease outlasts the deadline"
+        yield _Fault("lease_too_short", says, started, {"lease_until": it.deadline_at + ASKED_FOR}, does)
+    if it.heard_at and it.started_at and it.heard_at < it.started_at - SKEW:
+        says = f"its run was heard of at {said(it.heard_at)}, before it started, {said(it.started_at)}"
+        yield _Fault("heard_too_soon", says, it.started_at)
     if it.started_at and it.started_at < it.start_at:
         says = f"its run started at {said(it.started_at)}, before its time, {said(it.start_at)}"
         yield _Fault("started_too_soon", says, it.started_at)
+
+
+def _in_hand(it: FollowUp) -> bool:
+    """Says whether a worker has the run: its lease is as long as a worker may be silent."""
+    return it.handle is not None and it.handle.startswith("worker ")
 
 
 def _report_looks(it: Run, view: View) -> Iterator[_Fault]:

@@ -5,7 +5,16 @@ from array import array
 from collections import Counter, defaultdict
 from datetime import datetime
 
-from followups.domain.audit import ALIVE, ENDED, MOST_DESCENDANTS, judge, judge_count, judge_unreadable
+from followups.domain.audit import (
+    ALIVE,
+    ENDED,
+    MOST_DESCENDANTS,
+    SKEW,
+    judge,
+    judge_count,
+    judge_tree,
+    judge_unreadable,
+)
 from followups.domain.audit_pairs import QUIET
 from followups.domain.census import Count, SlotSet, Stored
 from followups.domain.entities import Agent, FollowUp, Run, Unreadable
@@ -51,6 +60,37 @@ class Tally:
         return self._buckets[number] > MOST_DESCENDANTS
 
 
+class Quotas:
+    """Counts the open follow-ups of each owner that has a quota, and holds them against what was counted as they were made
+    and ended. It keeps two numbers an owner."""
+
+    def __init__(self, at: datetime) -> None:
+        self._since = at - SKEW
+        self.open: Counter[str] = Counter()
+        self.spent: Counter[str] = Counter()
+        #: Owners of whose follow-ups one was made or ended just now: their numbers need not go together.
+        self.moving: set[str] = set()
+        #: Owners of whose follow-ups one cannot be read.
+        self.unread: set[str] = set()
+
+    def take(self, it: Stored) -> None:
+        """Takes the next item, of any kind."""
+        match it:
+            case FollowUp(counted=True):
+                self.open[it.owner] += it.status not in ENDED
+                if max(it.created_at, it.closed_at or it.created_at) >= self._since:
+                    self.moving.add(it.owner)
+            case Count() if it.key.sk == "QUOTA":
+                self.spent[it.key.pk.removeprefix("OWNER#")] = it.spent
+            case Unreadable() if it.key.sk == "META":
+                self.unread.add(it.key.pk.rpartition("#")[0])
+
+    def wrong(self) -> list[str]:
+        """Gives the owners whose numbers differ, and should not."""
+        owners = {*self.open, *self.spent} - self.moving
+        return sorted(owner for owner in owners if self.open[owner] != self.spent[owner])
+
+
 class Gathering:
     """Takes each stored item once, a partition's one after another where the store can do that."""
 
@@ -68,6 +108,7 @@ class Gathering:
         self.agents: dict[str, Agent] = {}
         #: What the operator was told of, and when, as `domain.audit_mail` counts it.
         self.told: dict[Key, int] = {}
+        self.quotas = Quotas(view.at)
         self._kept: Counter[str] = Counter()
         self._tally = Tally()
         self._group: FollowUp | None = None
@@ -77,6 +118,7 @@ class Gathering:
     def take(self, it: Stored) -> None:
         """Takes the next item."""
         self.items += 1
+        self.quotas.take(it)
         match it:
             case FollowUp():
                 self.follow_ups += 1
@@ -88,6 +130,8 @@ class Gathering:
                 self._take_run(it)
             case Agent():
                 self.agents[it.name] = it
+            case SlotSet() if it.key.sk == "TREE":
+                self._keep(judge_tree(it))
             case SlotSet():
                 self.held.add("slots", it.key)
             case Count():

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from followups.domain.audit import ALIVE, ENDED, KEPT, MOST_DESCENDANTS
-from followups.domain.changes import FreeSlot
+from followups.domain.changes import FreeSlot, Spend
 from followups.domain.entities import Agent, FollowUp, Run
 from followups.domain.findings import Finding, Repair, View, Weight, about, said
-from followups.domain.ids import Key, parse_slot_id
+from followups.domain.ids import Key, parse_slot_id, quota_key
 from followups.domain.status import Status
 
 #: Where nothing of an agent ran for so long, its line must have moved.
@@ -19,6 +19,7 @@ QUIET = timedelta(hours=1)
 LONG_WAIT = timedelta(days=1)
 #: No installation may have more agents alive at once, nor an agent more live runs.
 HIGHEST_CAP = 100
+HIGHEST_QUOTA = 1_000_000
 
 
 def is_alive(it: FollowUp | None, fence: int) -> bool:
@@ -130,6 +131,23 @@ def too_many_descendants(root: Key, count: int, newest: datetime | None) -> list
         return []
     says = f"{count} follow-ups descend from it; {MOST_DESCENDANTS} is the limit"
     return [Finding(code="too_many_descendants", key=root, says=says, since=newest)]
+
+
+def quota_wrong(owner: str, count: int, spent: int, *, sure: bool) -> list[Finding]:
+    """Takes an owner of whose follow-ups none was made or ended while they were counted, how many are open, and how many
+    are counted as open; `sure` says that all of them could be read."""
+    if count == spent:
+        return []
+    says = f"{owner} has {count} open follow-ups that count, and {spent} are counted"
+    if not sure:
+        says += ". Right only if those that cannot be read are the difference."
+    repair = Repair(does="the count is set right", spend=Spend(quota_key(owner), count - spent, HIGHEST_QUOTA))
+    return [
+        Finding(
+            code="quota_wrong", key=quota_key(owner), weight=Weight.BROKEN if sure else Weight.DOUBT, says=says,
+            repair=repair if sure else None,
+        )
+    ]  # fmt: skip
 
 
 def _agent_of(key: Key) -> str | None:

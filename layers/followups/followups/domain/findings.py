@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
-from followups.domain.changes import Change, FreeSlot, Swap
+from followups.domain.changes import Change, FreeSlot, Spend, Swap
 from followups.domain.entities import Control, FollowUp, Run
 from followups.domain.ids import Key
 from followups.domain.text import first_line, plain
@@ -28,11 +28,13 @@ class Repair:
     old: FollowUp | Run | None = None
     new: FollowUp | Run | None = None
     slot: FreeSlot | None = None
+    #: What sets a counter right, by as much as it was wrong: what is counted meanwhile stays counted.
+    spend: Spend | None = None
 
     def changes(self, write_id: str) -> tuple[Change, ...]:
         """Gives the repair as one conditional write. `write_id` is fresh."""
         if self.old is None or self.new is None:
-            return (self.slot,) if self.slot else ()
+            return tuple(filter(None, (self.slot, self.spend)))
         return (Swap(self.old, replace(self.new, version=self.old.version + 1, write_id=write_id)),)
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from followups.domain import audit_pairs, ids
 from followups.domain.audit import judge
-from followups.domain.audit_census import Gathering
+from followups.domain.audit_census import MOST_HELD, Gathering, Quotas
 from followups.domain.entities import Control, FollowUp, Run
 from followups.domain.errors import Conflict, StoreError, UnreadableItem
 from followups.domain.findings import Finding, View, Weight
@@ -73,7 +73,7 @@ def audit(
     seen.end()
     found = [
         *seen.findings, *_by_themselves(ledger, seen, view), *_records(ledger, seen, view), *_slots(ledger, seen, view),
-        *_lines(ledger, seen, view, before), *_trees(ledger, seen),
+        *_lines(ledger, seen, view, before), *_trees(ledger, seen), *_quotas(ledger, seen, view),
     ]  # fmt: skip
     return Audited(
         at=at, findings=tuple(sorted(found, key=_place)), follow_ups=seen.follow_ups, runs=seen.runs, told=seen.told,
@@ -220,6 +220,19 @@ def _trees(ledger: Ledger, seen: Gathering) -> Iterator[Finding]:
             newest[root] = max(it.created_at, newest.get(root, it.created_at))
     for root, count in roots.items():
         yield from audit_pairs.too_many_descendants(root, count, newest.get(root))
+
+
+def _quotas(ledger: Ledger, seen: Gathering, view: View) -> Iterator[Finding]:
+    """Counts the open follow-ups of those whose number seems wrong in a second reading. Of whom nothing was made and
+    nothing ended since before the first, both numbers were what they are all the time."""
+    suspects = seen.quotas.wrong()[:MOST_HELD]
+    again = Quotas(view.at)
+    for it in ledger.everything() if suspects else ():
+        again.take(it)
+    for owner in suspects:
+        count, spent = again.open[owner], again.spent[owner]
+        if owner not in again.moving and (count, spent) == (seen.quotas.open[owner], seen.quotas.spent[owner]):
+            yield from audit_pairs.quota_wrong(owner, count, spent, sure=owner not in again.unread)
 
 
 def _follow_up(ledger: Ledger, key: Key) -> FollowUp | None:
