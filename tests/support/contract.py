@@ -42,13 +42,14 @@ def check_answer(method: str, path: str, status: int, headers: Mapping[str, str]
     for name, header in _HEADERS.items():
         if name not in documented:
             assert name not in sent, f"{said} with {name}, which the document does not know here"
-        else:
+        elif name in sent or documented[name]:
             assert header.is_valid(_header(sent.get(name))), f"{said} with {name}: {sent.get(name)}"
 
 
 @cache
-def _promised(method: str, template: str | None, status: int) -> tuple[str | None, Any, set[str]]:
-    """Gives the media type, the body's validator and the headers that the document promises; None for no such status."""
+def _promised(method: str, template: str | None, status: int) -> tuple[str | None, Any, dict[str, bool]]:
+    """Gives the media type, the body's validator and the headers that the document promises, each with whether it is
+    always there; None for no such status."""
     there = DOCUMENT["paths"][template] if template else {}
     if method in there:
         response = there[method]["responses"].get(str(status), {})
@@ -60,10 +61,11 @@ def _promised(method: str, template: str | None, status: int) -> tuple[str | Non
     # What API Gateway refuses by itself is promised as well, and never comes from our handler.
     media_type = "application/json" if status < 400 else "application/problem+json"
     if media_type not in response.get("content", {}):
-        return None, None, set()
+        return None, None, {}
     schema = response["content"][media_type]["schema"] | {"components": {"schemas": _CLOSED}}
     validator = jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
-    return media_type, validator, {name.lower() for name in response.get("headers", {})}
+    headers = {name.lower(): it.get("required", True) for name, it in response.get("headers", {}).items()}
+    return media_type, validator, headers
 
 
 def _header(value: str | None) -> Any:

@@ -251,6 +251,7 @@ PROBLEM = {
     "type": "https://followups.dev/problems/not_found", "title": "Not found", "status": 404, "detail": "none",
     "code": "not_found", "instance": "/", "errors": [], "requests": [], "retryable": False, "hint": None,
 }  # fmt: skip
+DONE = {"run_id": RUN, "outcome": "failed", "verdict": None, "final": True, "next_at": None}
 JSON, REFUSED = {"content-type": "application/json"}, {"Content-Type": "application/problem+json"}
 
 
@@ -258,6 +259,8 @@ def test_a_promised_answer_passes() -> None:
     check_answer("GET", "/v1/control?x=1", 200, JSON, CONTROL)
     check_answer("GET", f"/v1/follow-ups/{ID}", 404, REFUSED, PROBLEM)
     check_answer("GET", "/nowhere", 404, REFUSED, PROBLEM)
+    for replayed in ({}, {"idempotent-replayed": "true"}):
+        check_answer("POST", f"/v1/runs/{RUN}/complete", 200, JSON | replayed, DONE)
     refused = PROBLEM | {"status": 405, "code": "method_not_allowed"}
     check_answer("PUT", "/v1/healthz", 405, REFUSED | {"allow": "GET"}, refused)
 
@@ -280,6 +283,7 @@ def test_a_promised_answer_passes() -> None:
         ("PUT", "/v1/healthz", 405, REFUSED, PROBLEM | {"status": 405, "code": "method_not_allowed"}),
         ("GET", "/v1/control", 503, REFUSED, PROBLEM | {"status": 503, "code": "try_again"}),
         ("GET", "/v1/control", 401, JSON, {"message": "Unauthorized"}),
+        ("POST", f"/v1/runs/{RUN}/complete", 200, JSON | {"idempotent-replayed": "false"}, DONE),
     ],
 )
 def test_another_answer_fails(method: str, path: str, status: int, headers: dict[str, str], answered: Any) -> None:

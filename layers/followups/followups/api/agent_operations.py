@@ -25,6 +25,7 @@ AGENT_OPERATIONS: dict[str, Operation] = {
         refusals=all_of(_BY_TOKEN, BODY, {409: ("already_completed",)}),
         body=CompleteRun,
         example={"outcome": "succeeded", "summary": "All backups are there.", "report_md": "db1: 2 h old"},
+        at_times={200: ("Idempotent-Replayed",)},
         by_token=True,
     ),
     "heartbeat": Operation(

@@ -155,8 +155,9 @@ def _answers(it: Operation, links: Json, schemas: Json) -> Json:
     made: Json = {}
     for status, kind in it.answers.items():
         answer: Json = {"description": _DONE[status]}
-        if headers := it.headers.get(status):
-            answer["headers"] = {each: _ref("headers", each) for each in headers}
+        headers = {each: _ref("headers", each) for each in it.headers.get(status, ())}
+        if headers := headers | {each: _HEADERS[each] | {"required": False} for each in it.at_times.get(status, ())}:
+            answer["headers"] = headers
         answer["content"] = {"application/json": {"schema": shapes.of(kind, schemas)}}
         made[str(status)] = answer | ({"links": links} if links else {})
     return made

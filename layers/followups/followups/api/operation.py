@@ -26,6 +26,8 @@ class Operation:
     parameters: tuple[str, ...] = ()
     #: Names of the headers of each answer, by status.
     headers: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    #: And of those that it has at times only.
+    at_times: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     #: The parameter in other routes' paths that its answer gives a value for, and where that stands.
     leads: tuple[str, str] | None = None
     #: Whether it answers without asking who calls.
