@@ -14,6 +14,7 @@ from followups.domain.errors import ConfigError
 from followups.lambda_settings import ApiSettings, AuditorSettings, ReporterSettings, RunnerSettings, SweeperSettings
 from followups.local.events import LocalContext
 from tests.support.cfn import ROOT, table_definition
+from tests.support.ministack import DIRECT
 from tests.support.things import fresh
 
 REGION = "eu-central-1"
@@ -25,6 +26,7 @@ class Stack:
 
     def __init__(self, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
         self._monkeypatch = monkeypatch
+        self.url = url
         keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": REGION}
         for name, value in (keys | {"AWS_ENDPOINT_URL": url}).items():
             monkeypatch.setenv(name, value)
@@ -45,8 +47,12 @@ class Stack:
             "LEASE_MARGIN_SECONDS": "60", "DEFAULT_TIMEZONE": "Europe/Berlin",
             "ALLOWED_RECIPIENTS": "*@example.com", "ALLOW_ANY_RECIPIENT": "no", "SENDER": "followups@example.com",
             "REPORT_TO": "ops@example.com", "CONFIGURATION_SET": f"set-{table}",
-            "OUTPUT_BUCKET": f"outputs-{table.lower()}",
+            "OUTPUT_BUCKET": f"outputs-{table.lower()}", "API_URL": "https://followups.example.com",
+            "MAX_OPEN": "1000", "MAX_DEPTH": "2", "MAX_DESCENDANTS": "20",
         }  # fmt: skip
+        self.bucket = self._values["OUTPUT_BUCKET"]
+        self.s3 = boto3.client("s3")
+        self.s3.create_bucket(Bucket=self.bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
 
     def load(self, function: str, **changed: str) -> Handler:
         """Loads a function in a fresh module, with just the variables that its settings name."""
@@ -66,6 +72,12 @@ class Stack:
         spec.loader.exec_module(module)
         handler: Handler = module.handler
         return handler
+
+    def mailed(self) -> list[str]:
+        """Gives the texts of all mails that SES has accepted."""
+        with DIRECT.open(f"{self.url}/_ministack/ses/messages") as answer:
+            sent = json.loads(answer.read())["messages"]
+        return [it["BodyText"] or "" for them in sent.values() for it in them]
 
     def batch(self, url: str, event: Path) -> dict[str, Any]:
         """Gives the event file's batch with what really lies in the queue."""
@@ -142,12 +154,59 @@ def test_a_wrong_environment_fails_at_the_cold_start_and_names_the_variable(stac
 
 
 @pytest.mark.parametrize(
-    ("name", "status"), [("create", 201), ("list", 200), ("list_agents", 200), ("healthz", 200), ("openapi", 200)]
-)
+    ("name", "status"),
+    [
+        ("create", 201), ("list", 200), ("list_agents", 200), ("healthz", 200), ("openapi", 200), ("tree", 404),
+        ("stop_tree", 404), ("test_agent", 422), ("disable_agent", 404), ("enable_agent", 404), ("agent_secret", 404),
+        ("pull_work", 404), ("complete", 401), ("heartbeat", 401), ("progress", 401),
+    ],
+)  # fmt: skip
 def test_the_event_files_are_answered(stack: Stack, name: str, status: int) -> None:
     event = json.loads((EVENTS / f"api/{name}.json").read_text(encoding="utf-8"))
     answer = stack.load("api")(event, LocalContext())
     assert answer["statusCode"] == status, answer["body"]
+
+
+def _taken(stack: Stack, api: Handler) -> dict[str, Any]:
+    """Lets a worker take a run; gives what the worker is told."""
+    assert _call(api, "PUT", "/v1/agents/@desk", {"kind": "worker"})["kind"] == "worker"
+    assert _call(api, "POST", "/v1/agents/@desk/work", {"worker": "desk-1"}) == {"run": None}
+    _call(api, "POST", "/v1/follow-ups", {"agent": "@desk", "task": "Look", "due": "in 1 second"})
+    start = stack.batch(stack.start, EVENTS / "runner/start.json")
+    assert stack.load("runner")(start, ShortContext()) == {"batchItemFailures": []}
+    run: dict[str, Any] = _call(api, "POST", "/v1/agents/@desk/work", {"worker": "desk-1"})["run"]
+    return run
+
+
+def test_a_run_says_itself_how_it_ended_and_its_long_report_is_kept_and_shown_whole(stack: Stack) -> None:
+    api = stack.load("api")
+    run = _taken(stack, api)
+    assert all(it.startswith("https://followups.example.com/v1/runs/") for it in run["callback"].values()), run["callback"]
+    report = "\n".join(f"{number}: all is well" for number in range(1_000)) + "\nthe end of it"
+    said = {"outcome": "succeeded", "summary": "All is well.", "report_md": report}
+    assert _speak(api, run, "heartbeat")["run_id"] == run["run_id"]
+    assert _speak(api, run, "progress", {"message": "half of it"})["cancelled"] is False
+    assert _speak(api, run, "complete", said)["outcome"] == "succeeded"
+    [kept] = stack.s3.list_objects_v2(Bucket=stack.bucket)["Contents"]
+    assert kept["Key"] == f"runs/{run['run_id']}.txt"
+    assert _call(api, "GET", f"/v1/runs/{run['run_id']}")["report_text"].endswith("the end of it")
+    # The API queued the report, and whoever mails it has the whole as well.
+    mail = stack.batch(stack.report, EVENTS / "reporter/report.json")
+    assert len(mail["Records"]) == 1
+    assert stack.load("reporter")(mail, LocalContext()) == {"batchItemFailures": []}
+    assert any("the end of it" in text for text in stack.mailed())
+
+
+def test_the_limits_of_owners_and_trees_are_those_that_are_set(stack: Stack) -> None:
+    later = {"agent": "@checklist", "task": "x", "message": "port 127.0.0.1:1 closed", "due": "7d"}
+    run = _taken(stack, stack.load("api"))
+    told = {"followups-run-token": run["run_token"]}
+    for name, value, code in (
+        ("MAX_OPEN", "1", "quota_active"), ("MAX_DEPTH", "0", "cascade_depth"), ("MAX_DESCENDANTS", "1", None),
+        ("MAX_DESCENDANTS", "1", "cascade_budget"),
+    ):  # fmt: skip
+        answer = _call(stack.load("api", **{f"FOLLOWUPS_{name}": value}), "POST", "/v1/follow-ups", later, told)
+        assert answer.get("code") == code, answer
 
 
 def test_the_auditor_finds_mends_and_tells_and_then_finds_nothing(stack: Stack) -> None:
@@ -185,11 +244,21 @@ class ShortContext(LocalContext):
         return int(timedelta(minutes=5).total_seconds() * 1000)
 
 
-def _call(api: Handler, method: str, path: str, body: Any = None) -> Any:
+def _speak(api: Handler, run: dict[str, Any], word: str, body: Any = None) -> Any:
+    """Says something of a run by its token alone, as its event comes: without an authorizer."""
+    event = json.loads((EVENTS / f"api/{word}.json").read_text(encoding="utf-8"))
+    path = f"/v1/runs/{run['run_id']}/{word}"
+    event |= {"rawPath": path} | ({} if body is None else {"body": json.dumps(body)})
+    event["requestContext"]["http"]["path"] = path
+    event["headers"]["followups-run-token"] = run["run_token"]
+    return json.loads(api(event, LocalContext())["body"])
+
+
+def _call(api: Handler, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Any:
     event = json.loads((EVENTS / "api/get.json").read_text(encoding="utf-8"))
     event |= {"rawPath": path, "rawQueryString": "", "routeKey": f"{method} {path}"}
     event["requestContext"]["http"] |= {"method": method, "path": path}
-    event["headers"]["content-type"] = "application/json"
+    event["headers"] |= {"content-type": "application/json"} | (headers or {})
     if body is not None:
         event["body"] = json.dumps(body)
     return json.loads(api(event, LocalContext())["body"])

@@ -11,6 +11,7 @@ import pytest
 from followups.domain.ids import is_id, parse_run_id
 from followups.domain.messages import read_message
 from tests.support import cfn
+from tests.unit.test_template_api import OF_RUNS
 
 EVENTS = cfn.ROOT / "events"
 ROUTES = {it["RouteKey"]: it for it in cfn.resources("AWS::ApiGatewayV2::Route").values()}
@@ -53,7 +54,8 @@ def test_api_event_has_the_identity_that_its_route_asks_for(name: str) -> None:
     event = API[name]
     authorizer = event["requestContext"].get("authorizer")
     if ROUTES[event["routeKey"]]["AuthorizationType"] == "NONE":
-        assert authorizer is None
+        assert authorizer is None and "authorization" not in event["headers"]
+        assert (event["headers"].get("followups-run-token", "").count(".") == 2) is (event["routeKey"] in OF_RUNS)
         return
     identity = authorizer["iam"]
     assert {"accessKey", "accountId", "callerId", "cognitoIdentity", "principalOrgId", "userArn", "userId"} == set(identity)

@@ -8,13 +8,20 @@ from tests.support import cfn
 
 _ROW = re.compile(r"^\| (\w+) \| (.+?) \| (.+?) \| (.+?) \|$", re.M)
 ROWS = [
-    (function, set(re.findall(r"`([a-z0-9]+:\w+)`", actions)), code)
+    (function, set(re.findall(r"`([a-z0-9-]+:\w+)`", actions)), code)
     for function, actions, _, code in _ROW.findall((cfn.ROOT / "docs/iam.md").read_text(encoding="utf-8"))
     if function != "function"
 ]
 #: What Lambda does in the name of every function.
 RUNTIME = {"logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments", "xray:PutTelemetryRecords"}
 POLL = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
+#: What the runner does with agents; tests/unit/test_template_agents.py says with which.
+AGENTS = {
+    "lambda:InvokeFunction", "lambda:ListDurableExecutionsByFunction", "lambda:GetDurableExecution",
+    "lambda:StopDurableExecution", "states:StartExecution", "states:DescribeStateMachine", "states:DescribeExecution",
+    "states:StopExecution", "bedrock-agentcore:InvokeAgentRuntime", "bedrock-agentcore:InvokeHarness",
+    "bedrock-agentcore:StopRuntimeSession",
+}  # fmt: skip
 FUNCTIONS = cfn.resources("AWS::Serverless::Function")
 PACKAGE = cfn.ROOT / "layers/followups/followups"
 
@@ -40,7 +47,8 @@ def test_the_code_that_needs_it_is_there(code: str) -> None:
         (
             "ApiFunction",
             {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:Query"}
-            | {"dynamodb:ConditionCheckItem", "sqs:SendMessage", "secretsmanager:GetSecretValue"},
+            | {"dynamodb:ConditionCheckItem", "sqs:SendMessage", "secretsmanager:GetSecretValue"}
+            | {"s3:PutObject", "s3:GetObject"},
         ),
         (
             "SweeperFunction",
@@ -49,16 +57,32 @@ def test_the_code_that_needs_it_is_there(code: str) -> None:
         ),
         (
             "RunnerFunction",
-            {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}
+            {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query"}
             | POLL
-            | {"sqs:SendMessage", "secretsmanager:GetSecretValue", "lambda:InvokeFunction", "s3:PutObject"},
+            | {"sqs:SendMessage", "secretsmanager:GetSecretValue", "s3:PutObject"}
+            | AGENTS,
         ),
-        ("ReporterFunction", {"dynamodb:GetItem", "dynamodb:PutItem", "ses:SendEmail", "ses:SendRawEmail"} | POLL),
+        (
+            "ReporterFunction",
+            {"dynamodb:GetItem", "dynamodb:PutItem", "ses:SendEmail", "ses:SendRawEmail", "s3:GetObject"} | POLL,
+        ),
     ],
 )
 def test_role_may_do_this_and_no_more(function: str, own: set[str]) -> None:
     assert FUNCTIONS[function]["Role"] == {"Fn::GetAtt": [f"{function.removesuffix('Function')}Role", "Arn"]}
     assert cfn.actions(function) == RUNTIME | own
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_whole_reports_and_nothing_else_of_the_bucket(function: str) -> None:
+    for statement in cfn.statements(function):
+        if any(action.startswith("s3:") for action in statement["Action"]):
+            assert statement["Resource"] == {"Fn::Sub": "${Outputs.Arn}/runs/*"}
+
+
+def test_the_runner_reads_no_index() -> None:
+    (query,) = [it for it in cfn.statements("RunnerFunction") if "dynamodb:Query" in it["Action"]]
+    assert query["Resource"] == {"Fn::GetAtt": ["Table", "Arn"]}
 
 
 def test_wildcards_are_explained() -> None:

@@ -69,6 +69,20 @@ def test_each_missing_or_empty_variable_is_named(settings: Settings) -> None:
         (RunnerSettings, "RUNNER_TIMEOUT", "901", "10 to 900"),
         (RunnerSettings, "RUNNER_TIMEOUT", "9", "10 to 900"),
         (RunnerSettings, "OUTPUT_BUCKET", "s3://outputs", "the bucket of whole outputs"),
+        (ApiSettings, "OUTPUT_BUCKET", "s3://outputs", "the bucket of whole outputs"),
+        (ReporterSettings, "OUTPUT_BUCKET", "Outputs", "the bucket of whole outputs"),
+        (ApiSettings, "REPORT_QUEUE_URL", "ReportQueue", "is not the URL of an SQS queue"),
+        (ApiSettings, "MAX_OPEN", "-1", "0 to 1000000"),
+        (ApiSettings, "MAX_OPEN", "1000001", "0 to 1000000"),
+        (ApiSettings, "MAX_OPEN", "many", "is not a whole number: it is how many follow-ups one owner may have open"),
+        (ApiSettings, "MAX_DEPTH", "-1", "0 to 10"),
+        (ApiSettings, "MAX_DEPTH", "11", "0 to 10"),
+        (ApiSettings, "MAX_DESCENDANTS", "0", "1 to 100"),
+        (ApiSettings, "MAX_DESCENDANTS", "101", "1 to 100"),
+        (ApiSettings, "API_URL", "followups.example.com", "is not the address of an HTTP API"),
+        (RunnerSettings, "API_URL", "http://followups.example.com", "is not the address of an HTTP API"),
+        (RunnerSettings, "API_URL", "https://followups.example.com?a=b", "is not the address of an HTTP API"),
+        (RunnerSettings, "API_URL", "http://evil.example/localhost", "is not the address of an HTTP API"),
         (ReporterSettings, "CONFIGURATION_SET", "a set", "the SES configuration set"),
         (RunnerSettings, "TOKEN_SECRET_ARN", "changeme", "is not the ARN of a Secrets Manager secret"),
         (ApiSettings, "DEFAULT_TIMEZONE", "Mars/Phobos", "which is not an IANA time zone"),
@@ -84,6 +98,19 @@ def test_a_wrong_variable_is_named_with_what_would_be_right(settings: Settings, 
     (problem,) = problems(settings, **{name: value})
     assert problem.startswith(f"FOLLOWUPS_{name} is {value!r}, which ")
     assert said in problem
+
+
+@pytest.mark.parametrize(
+    ("said", "read"),
+    [
+        ("https://followups.example.com/", "https://followups.example.com"),
+        ("https://a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com", None),
+        ("http://a1b2c3d4e5.execute-api.localhost:4566", None),
+        ("http://127.0.0.1:8737", None),
+    ],
+)
+def test_the_api_is_found_on_https_or_on_this_machine(said: str, read: str | None) -> None:
+    assert RunnerSettings.load(example(RunnerSettings) | {"FOLLOWUPS_API_URL": said}).api_url == (read or said)
 
 
 def test_all_problems_are_told_at_once() -> None:

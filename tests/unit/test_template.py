@@ -2,13 +2,12 @@
 
 import re
 from datetime import timedelta
-from fnmatch import fnmatch
 from typing import Any
 
 import pytest
 
 from followups import lambda_settings
-from followups.api.routes import ROUTES
+from followups.config import LaptopConfig
 from followups.domain import moves, retry
 from followups.lambda_settings import CLOCK_SKEW_S, TICK_S, reserve
 from followups.usecases.world import Limits
@@ -18,6 +17,8 @@ NAMES = ("Api", "Sweeper", "Runner", "Reporter", "Auditor")
 SETTINGS = {f"{name}Function": getattr(lambda_settings, f"{name}Settings") for name in NAMES}
 FUNCTIONS = cfn.resources("AWS::Serverless::Function")
 PARAMETERS = cfn.template()["Parameters"]
+#: Actions that set something off.
+CALLS = ("lambda:", "events:", "scheduler:", "states:", "bedrock-agentcore:")
 
 
 def longest(value: Any) -> int:
@@ -129,62 +130,7 @@ def test_only_the_rule_may_invoke_the_sweeper() -> None:
     (own,) = [it for it in permissions if it["FunctionName"] == {"Ref": "SweeperFunction"}]
     assert (own["Principal"], own["SourceArn"]) == ("events.amazonaws.com", {"Fn::GetAtt": ["Tick", "Arn"]})
     for function in set(FUNCTIONS) - {"RunnerFunction"}:
-        assert not {it for it in cfn.actions(function) if it.startswith(("lambda:", "events:", "scheduler:", "states:"))}
-
-
-def test_the_runner_calls_what_is_tagged_or_listed_and_none_of_ours() -> None:
-    calls = [it for it in cfn.statements("RunnerFunction") if it["Action"] == ["lambda:InvokeFunction"]]
-    tagged, listed, never = calls
-    assert tagged["Condition"] == {"StringEquals": {"aws:ResourceTag/followups-agent": {"Ref": "AWS::StackName"}}}
-    assert (listed["Effect"], listed["Resource"]) == ("Allow", {"Ref": "AgentFunctions"})
-    assert never["Effect"] == "Deny"
-    assert "Condition" not in never
-    # The runner's own role cannot name the runner; what is no start message it drops.
-    for function in set(FUNCTIONS) - {"RunnerFunction"}:
-        assert {"Fn::GetAtt": [function, "Arn"]} in never["Resource"]
-        assert {"Fn::Sub": f"${{{function}.Arn}}:*"} in never["Resource"]
-
-
-# The API
-
-
-def test_every_route_of_the_api_is_there_and_no_other() -> None:
-    deployed = {it["RouteKey"] for it in cfn.resources("AWS::ApiGatewayV2::Route").values()}
-    assert deployed == {f"{method} {path.replace('<', '{').replace('>', '}')}" for method, path, _ in ROUTES}
-
-
-def test_the_api_may_be_called_on_each_of_its_routes() -> None:
-    permissions = cfn.resources("AWS::Lambda::Permission").values()
-    (own,) = [it for it in permissions if it["FunctionName"] == {"Ref": "ApiFunction"}]
-    source = own["SourceArn"]["Fn::Sub"].rpartition(":")[2]
-    for route in cfn.resources("AWS::ApiGatewayV2::Route").values():
-        method, path = route["RouteKey"].split(" ")
-        assert fnmatch(f"${{Api}}/$default/{method}{path}", source), route["RouteKey"]
-
-
-def test_every_route_but_two_asks_who_calls() -> None:
-    for name, route in cfn.resources("AWS::ApiGatewayV2::Route").items():
-        if route["RouteKey"] in ("GET /v1/healthz", "GET /openapi.json"):
-            assert route["AuthorizationType"] == "NONE"
-            continue
-        assert route["AuthorizationType"] == {"Fn::If": ["UseJwt", "JWT", "AWS_IAM"]}, name
-        assert route["AuthorizerId"] == {"Fn::If": ["UseJwt", {"Ref": "ApiAuthorizer"}, {"Ref": "AWS::NoValue"}]}, name
-        with_jwt, (scope,) = route["AuthorizationScopes"]["Fn::If"][:2]
-        method, path = route["RouteKey"].split(" ")
-        operator = method != "GET" and path.startswith(("/v1/agents", "/v1/control"))
-        assert (with_jwt, scope.removeprefix("followups/")) == (
-            "UseJwt",
-            "operate" if operator else "read" if method == "GET" or path == "/v1/preview" else "write",
-        ), name
-
-
-def test_stage_is_throttled_and_logs() -> None:
-    (stage,) = cfn.resources("AWS::ApiGatewayV2::Stage").values()
-    assert stage["DefaultRouteSettings"].keys() >= {"ThrottlingRateLimit", "ThrottlingBurstLimit"}
-    assert stage["AccessLogSettings"]["DestinationArn"] == {"Fn::GetAtt": ["AccessLog", "Arn"]}
-    assert not {"sourceIp", "userAgent", "userArn", "claims"} & set(stage["AccessLogSettings"]["Format"].split('"'))
-    (api,) = cfn.resources("AWS::ApiGatewayV2::Api").values()
-    assert "CorsConfiguration" not in api
+        assert not {it for it in cfn.actions(function) if it.startswith(CALLS)}
 
 
 # Settings, table, and the rest
@@ -210,6 +156,7 @@ def test_settings_take_all_that_a_parameter_may_be(function: str, end: str) -> N
         "AllowedRecipients": "ops@example.com",
         "MailEvents": "MailEvents-a1b2c3",
         "Outputs": "followups-outputs-a1b2c3",
+        "ApiUrl": "https://followups.example.com",
     }
     for name, parameter in PARAMETERS.items():
         if name not in given:
@@ -262,6 +209,13 @@ def test_layer_is_built_for_the_processor_and_leaves_nothing_behind() -> None:
     assert layer["Metadata"] == {"BuildMethod": shared["Runtime"], "BuildArchitecture": {"Ref": "Arch"}}
     assert layer["Properties"]["RetentionPolicy"] == "Delete"
     assert shared["Architectures"] == [{"Ref": "Arch"}]
+
+
+def test_limits_are_a_laptop_s_by_default() -> None:
+    laptop = LaptopConfig(timezone="UTC")
+    assert {name: PARAMETERS[name]["Default"] for name in ("MaxOpen", "MaxDepth", "MaxDescendants")} == {
+        "MaxOpen": laptop.max_open, "MaxDepth": laptop.max_depth, "MaxDescendants": laptop.max_descendants,
+    }  # fmt: skip
 
 
 def test_every_parameter_is_described_and_grouped() -> None:

@@ -9,6 +9,7 @@ import pytest
 from followups.domain import retry
 from followups.lambda_settings import CLOCK_SKEW_S, reserve
 from tests.support import cfn
+from tests.unit.test_template_api import OF_RUNS, PUBLIC
 
 PARAMETERS = cfn.template()["Parameters"]
 REQUIRED = {"Sender": "followups@example.com", "ReportTo": "ops@example.com", "AllowedRecipients": "ops@example.com"}
@@ -59,7 +60,7 @@ def test_the_inequalities_hold(parameters: dict[str, str]) -> None:
 def test_an_authorizer_on_each_route(parameters: dict[str, str]) -> None:
     routes = of("AWS::ApiGatewayV2::Route", **parameters)
     public = {it["RouteKey"] for it in routes.values() if it["AuthorizationType"] == "NONE"}
-    assert public == {"GET /v1/healthz", "GET /openapi.json"}
+    assert public == PUBLIC | OF_RUNS
     for it in routes.values():
         if it["RouteKey"] in public:
             continue
@@ -93,15 +94,12 @@ def test_sam_adds_no_role_and_no_policy_of_its_own() -> None:
         assert len(role["Policies"]) == 1, name
 
 
-def test_the_runner_s_list_of_agents_is_left_out_where_none_is_listed() -> None:
-    def calls(**parameters: str) -> list[Any]:
-        (policy,) = of("AWS::IAM::Role", **parameters)["RunnerRole"]["Policies"]
-        found = policy["PolicyDocument"]["Statement"]
-        return [it["Resource"] for it in found if it["Action"] == ["lambda:InvokeFunction"] and it["Effect"] == "Allow"]
-
-    listed = "arn:aws:lambda:eu-central-1:111122223333:function:check"
-    assert len(calls()) == 1
-    assert calls(AgentFunctions=listed)[1] == [listed]
+@pytest.mark.parametrize("said", ["", "https://followups.example.com"])
+def test_agents_are_told_the_api_s_own_domain_or_else_aws_s(said: str) -> None:
+    functions = of("AWS::Lambda::Function", ApiUrl=said)
+    for name in ("ApiFunction", "RunnerFunction"):
+        told = functions[name]["Environment"]["Variables"]["FOLLOWUPS_API_URL"]
+        assert told == (said or {"Fn::GetAtt": ["Api", "ApiEndpoint"]})
 
 
 # What parameters are refused
@@ -138,6 +136,46 @@ def test_parameters_that_go_together(parameters: dict[str, str], said: list[str]
                 "arn:aws-cn:lambda:cn-north-1:111122223333:function:a:*",
             ],
             ["*", "a", "arn:aws:lambda:*:111122223333:function:a", "arn:aws:lambda:eu-central-1:111122223333:function:*"],
+        ),
+        (
+            "AgentStateMachines",
+            [
+                "",
+                "arn:aws:states:eu-central-1:111122223333:stateMachine:a.b",
+                "arn:aws-cn:states:cn-north-1:111122223333:stateMachine:a",
+            ],
+            [
+                "*",
+                "a",
+                "arn:aws:states:eu-central-1:111122223333:stateMachine:*",
+                "arn:aws:states:*:111122223333:stateMachine:a",
+                # An alias would come between a machine and its executions.
+                "arn:aws:states:eu-central-1:111122223333:stateMachine:a:live",
+            ],
+        ),
+        (
+            "AgentRuntimes",
+            [
+                "",
+                "arn:aws:bedrock-agentcore:eu-central-1:111122223333:runtime/a-a1b2c3d4e5",
+                "arn:aws:bedrock-agentcore:eu-central-1:111122223333:harness/a-a1b2c3d4e5",
+            ],
+            [
+                "*",
+                "arn:aws:bedrock-agentcore:eu-central-1:111122223333:runtime/*",
+                "arn:aws:bedrock-agentcore:eu-central-1:111122223333:memory/a-a1b2c3d4e5",
+                "arn:aws:bedrock-agentcore:eu-central-1:111122223333:runtime/a-a1b2c3d4e5/runtime-endpoint/live",
+            ],
+        ),
+        (
+            "ApiUrl",
+            ["", "https://followups.example.com", "https://example.com:8443/followups/"],
+            [
+                "http://followups.example.com",
+                "followups.example.com",
+                "https://a.example.com/?b",
+                "https://a.example.com/#b",
+            ],
         ),
         ("AlarmTo", ["", "a@example.com"], ["a"]),
         (
