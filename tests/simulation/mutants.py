@@ -10,7 +10,7 @@ def _m(name: str, module: str, *edits: tuple[str, str]) -> Mutant:
 
 _SWEEP, _RUN, _REPORT, _RUNS = "usecases.sweep", "usecases.run", "usecases.report", "domain.runs"
 _CLAIMS, _EDITING, _LINEAGE = "domain.claims", "domain.editing", "domain.lineage"
-_CREATE, _SCHEDULE = "usecases.create", "domain.schedule"
+_CREATE, _SCHEDULE, _SETTLE, _ONWARD = "usecases.create", "domain.schedule", "usecases.settle", "domain.onward"
 _DYNAMODB, _DYNAMODB_CHANGES = "adapters.dynamodb", "adapters.dynamodb_changes"
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -25,7 +25,7 @@ MUTANTS: tuple[Mutant, ...] = (
         ("if old.status is not Status.CLAIMED:", "if old.status not in (Status.CLAIMED, Status.RUNNING):"),
     ),
     _m(
-        "finish unfenced", _RUN,
+        "finish unfenced", _SETTLE,
         ("now is None or now.fence != live.fence or now.status not in LIVE", "now is None or now.status not in LIVE"),
     ),
     _m(
@@ -38,11 +38,11 @@ MUTANTS: tuple[Mutant, ...] = (
         ),
     ),
     _m(
-        "result after state", _RUN,
+        "result after state", _SETTLE,
         (
-            "            world.store.commit(*changes)\n        except Conflict:\n            continue",
-            "            world.store.commit(changes[0], *changes[2:])\n            world.store.commit(changes[1])\n"
-            "        except Conflict:\n            continue",
+            "            if changes := decide(now):\n                world.store.commit(*changes)\n",
+            "            if changes := decide(now):\n                world.store.commit(changes[0], *changes[2:])\n"
+            "                if changes[1:]:\n                    world.store.commit(changes[1])\n",
         ),
     ),
     _m(
@@ -52,7 +52,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _m(
         "lease shorter than the run", _RUN,
-        ("lease_until=at + remaining + limits.lease_margin", "lease_until=at + timedelta(seconds=60)"),
+        ("at + (seconds if lasting else remaining) + limits.lease_margin", "at + timedelta(seconds=60)"),
     ),
     _m(
         "index key not removed on close", "domain.moves",
@@ -88,9 +88,8 @@ MUTANTS: tuple[Mutant, ...] = (
     _m(
         "slots never freed", _RUNS,
         (
-            "        onward = _conclude(old, done.outcome, stamp.at)\n    return (*_end(old, done, onward, stamp), "
-            "*free_slots(old))",
-            "        onward = _conclude(old, done.outcome, stamp.at)\n    return _end(old, done, onward, stamp)",
+            "return (*_end(old, done, onward, stamp, **record), *free_slots(old))",
+            "return _end(old, done, onward, stamp, **record)",
         ),
     ),
     _m(
@@ -101,15 +100,16 @@ MUTANTS: tuple[Mutant, ...] = (
         ),
     ),
     _m(
-        "next occurrence from now instead of nominal", _RUNS,
+        "next occurrence from now instead of nominal", _ONWARD,
         ("next_after(*rule_of(old), old.folded_to or old.due_at)", "next_after(*rule_of(old), at)"),
     ),
     _m(
         "roll-forward outside the finish", _RUNS,
+        ("schedule import fold_missed", "schedule import fold_missed, next_after"),
         (
             "    slots = (\n        TakeSlot(agent.slots_key",
             "    if old.rule is not None:\n"
-            "        rolled = next_after(*_rule_of(old), old.due_at)\n"
+            "        rolled = next_after(*rule_of(old), old.due_at)\n"
             "        swap = replace(swap, new=replace(swap.new, due_at=rolled.at if rolled else old.due_at))\n"
             "    slots = (\n        TakeSlot(agent.slots_key",
         ),
@@ -132,10 +132,10 @@ MUTANTS: tuple[Mutant, ...] = (
     _m(
         "mail marked before sent", _REPORT,
         (
-            "        name = mailer.send(run)\n",
+            "        name = mailer.send(with_whole(run, world.outputs))\n",
             "        at, write_id = world.clock.now(), world.chance.new_id()\n"
             "        world.store.commit(delivery.accepted(run, \"sent\", at=at, write_id=write_id))\n"
-            "        name = mailer.send(run)\n        return \"sent\", None\n",
+            "        name = mailer.send(with_whole(run, world.outputs))\n        return \"sent\", None\n",
         ),
     ),
     _m(
@@ -165,7 +165,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _m(
         "hourly budget ignored", _RUNS,
-        ("    if not runs_per_hour:\n", "    if True:\n"),
+        ("    if not runs_per_hour:\n        return (swap, *slots)", "    if True:\n        return (swap, *slots)"),
     ),
     _m("lateness counted from the nominal time", _RUNS, ("at - old.planned_at <= within", "at - old.due_at <= within")),
     _m("skipped after an attempt", _RUNS, ("is None or old.attempt or old.extra or", "is None or old.extra or")),
@@ -173,10 +173,10 @@ MUTANTS: tuple[Mutant, ...] = (
     _m("skip covers what is not too late", _RUNS, ("stamp.at - within - timedelta(microseconds=1)", "stamp.at")),
     _m("late policy ignored", _RUN, ("(overdue := runs.lateness(old, at)) is not None", "(overdue := None) is not None")),
     _m(
-        "a recurrence goes on after it was replaced", _RUNS,
+        "a recurrence goes on after it was replaced", _ONWARD,
         ("following = None if old.replaced_by else _following(old, at)", "following = _following(old, at)"),
     ),
-    _m("a retry after it was replaced", _RUNS, ("old.max_attempts or old.replaced_by:", "old.max_attempts:")),
+    _m("a retry after it was replaced", _ONWARD, ("old.max_attempts or old.replaced_by:", "old.max_attempts:")),
     _m("the old one of a name is left", _CREATE, ("return (naming, way), (f", "return (naming,), (f")),
     _m(
         "two take one name at once", _CREATE,
@@ -200,14 +200,20 @@ MUTANTS: tuple[Mutant, ...] = (
     _m("COUNT ignored", _SCHEDULE, ("if last is not None and found.at > last:", "if False:")),
     _m("UNTIL ignored", _SCHEDULE, ("if rule.until is not None and local > rule.until:", "if False:")),
     _m(
-        "a recurrence closes before its last time", _RUNS,
+        "a recurrence closes before its last time", _ONWARD,
         ("    if found is None:", "    if found is None or next_after(*rule_of(old), found.at) is None:"),
     ),
     _m(
-        "a recurrence goes on after its end", _RUNS,
+        "a recurrence goes on after its end", _ONWARD,
+        ("from datetime import datetime\n", "from datetime import datetime, timedelta\n"),
+        ("schedule import next_after", "schedule import Occurrence, next_after"),
         ("    if found is None:\n        return None", "    found = found or Occurrence(at + timedelta(days=1), None)"),
     ),
-    _m("the stagger of the first time only", _RUNS, ("found.local, old.stagger)", "found.local, timedelta(0))")),
-    _m("a run by hand uses up an occurrence", _RUNS, ("return old.rule is not None and old.extra and", "return False and")),
+    _m(
+        "the stagger of the first time only", _ONWARD,
+        ("from datetime import datetime\n", "from datetime import datetime, timedelta\n"),
+        ("found.local, old.stagger)", "found.local, timedelta(0))"),
+    ),
+    _m("a run by hand uses up an occurrence", _ONWARD, ("old.rule is not None and old.extra and", "False and")),
     _m("zones' data not read anew", _CLAIMS, ("if old.due_wall is None or old.tzdata == TZDATA:", "if old is not None:")),
 )  # fmt: skip
