@@ -20,6 +20,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from tests.support.api_callbacks import call_back
 from tests.support.api_engine import AWS, LAPTOP
 from tests.support.api_model import OPEN, WHEN, Expected
 from tests.support.api_steps import OWNERS, Steps
@@ -58,6 +59,10 @@ MEANWHILE = st.sampled_from(
     ["", "", "pause", "resume", "run", "snooze", "delete", "delete", "edit", "show", "sweep", "child"]
 )
 MAIL = st.sampled_from(["accepted", "accepted", "not sent", "refused", "uncertain"])
+SAYING = st.sampled_from(
+    [("complete", {"outcome": it, "summary": f"it {it}"}) for it in ("succeeded", "attention", "failed")]
+    + [("heartbeat", None), ("progress", {"message": "half of it"})]
+)
 SECONDS = st.sampled_from([0, 1, 10, 60, 60, 130, 130, 600, 1_000, 1_000, 3_600, 86_400])
 SETTINGS = st.fixed_dictionaries(
     {}, optional={
@@ -174,6 +179,14 @@ class ApiMachine(RuleBasedStateMachine):
         """One of those that were called last; its run may be over long since."""
         calls = self.steps.engine.agent.calls[-3:]
         self.steps.create_child(calls[nth % len(calls)], body)
+
+    @precondition(lambda self: self.steps.engine.agent.calls)
+    @rule(nth=NTH, saying=SAYING, twice=st.booleans())
+    def call_back(self, nth: int, saying: tuple[str, dict[str, Any] | None], twice: bool) -> None:
+        """An agent that runs or ran says how it is, or that it is over; if it lost the answer, twice."""
+        calls = self.steps.engine.agent.calls[-3:]
+        for _ in range(1 + twice):
+            call_back(self.steps, calls[nth % len(calls)], *saying)
 
     @has_start
     @rule(nth=NTH)

@@ -12,7 +12,7 @@ from tests.support.api_model import DAY, GRACE, KEPT, LIVE, Expected, Model, ins
 CAP = 2
 _SENDS, _TRIES, _FAILURES = 8, 8, 3
 _LEASE, _LONGEST = REMAINING + timedelta(seconds=60), REMAINING - timedelta(seconds=15)
-_RESEND, _REPORT_LEASE = timedelta(minutes=2), timedelta(minutes=3)
+_RESEND, _REPORT_LEASE, _SOON = timedelta(minutes=2), timedelta(minutes=3), timedelta(seconds=30)
 
 
 @dataclass(kw_only=True)
@@ -23,6 +23,8 @@ class Record:
     view: dict[str, Any]
     look_at: datetime | None
     forget_at: datetime | None
+    #: What its agent ended it by, or said too late.
+    completion: dict[str, Any] | None = None
 
     @property
     def report(self) -> dict[str, Any]:
@@ -110,16 +112,30 @@ class EngineModel(Model):
     def started(self, it: Expected) -> None:
         """The agent is called."""
         now = self.now()
-        it.started_at, it.lease_until, it.look_at, it.is_pending = now, now + _LEASE, now + _LEASE, False
-        seconds = min(timedelta(seconds=self.agents[it.view["agent"]]["timeout_s"]), _LONGEST)
-        run = {"id": run_id(it), "started_at": instant(now), "deadline_at": instant(now + seconds)}
-        it.change(status="running", attempt=it.view["attempt"] + 1, blocked=None, run=run)
+        it.started_at, it.lease_until, it.look_at = now, now + _LEASE, now + _LEASE
+        it.is_pending = it.is_lost = False
+        it.deadline_at = now + min(timedelta(seconds=self.agents[it.view["agent"]]["timeout_s"]), _LONGEST)
+        attempt = it.view["attempt"] + 1
+        run = {
+            "id": run_id(it), "started_at": instant(now), "deadline_at": instant(it.deadline_at), "attempt": attempt,
+            "claimed_at": instant(it.claimed_at), "target_id": None, "heard_at": None, "progress": None,
+        }  # fmt: skip
+        it.change(status="running", attempt=attempt, blocked=None, run=run)
 
     def pending(self, it: Expected, poll_after: timedelta) -> None:
-        assert it.lease_until
-        it.is_pending = True
-        it.look_at = min(self.now() + poll_after, it.lease_until)
-        it.change()
+        assert it.lease_until and it.deadline_at
+        it.is_pending, now = True, self.now()
+        it.look_at = min(now + poll_after, max(it.deadline_at, now + _SOON), it.lease_until)
+        if it.status == "cancelling":
+            it.look_at = min(it.look_at, now + _SOON)
+        it.change(run=it.view["run"] | {"target_id": "h"})
+
+    def overdue(self, it: Expected) -> str | None:
+        """Gives how a pending run ends if nothing is known of its end, or None before its deadline."""
+        if it.deadline_at is None or self.now() < it.deadline_at:
+            return None
+        heard = it.view["run"]["target_id"] or it.view["run"]["heard_at"]
+        return "timed_out" if heard else "unknown"
 
     def ended(self, it: Expected, outcome: str, summary: str | None = None) -> None:
         """The agent's run is over."""
@@ -157,9 +173,11 @@ class EngineModel(Model):
     def _look_at_live(self, it: Expected) -> None:
         assert it.lease_until
         if it.lease_until <= self.now():
+            it.is_lost = True
             self.ended(it, "unknown")
         else:
             it.look_at = min(self.now() + _RESEND, it.lease_until)
+            it.is_pending = True
             it.change()
 
     def _look_at_report(self, record: Record) -> None:
@@ -235,9 +253,22 @@ class EngineModel(Model):
             "id": run_id(it), "follow_up_id": it.id, "outcome": outcome, "summary": summary, "final": final,
             "started_at": instant(it.started_at), "finished_at": instant(now), "missed": missed, "output": None,
             "planned_at": instant(it.planned_at), "missed_until": instant(it.due_at + missed * DAY) if missed else None,
+            "fence": it.fence, "claimed_at": instant(it.claimed_at), **self._of_run(it),
             "report": {"status": "none", "to": seen["report_to"], "tries": 0, "note": None, "at": None},
         }  # fmt: skip
         return Record(fence=it.fence, view=view, look_at=None, forget_at=now + KEPT)
+
+    def _of_run(self, it: Expected) -> dict[str, Any]:
+        """Gives what a record knows of the agent's run; nothing, if none was started."""
+        run = it.view["run"] or {}
+        late = max(timedelta(0), it.started_at - it.planned_at) if it.started_at else None
+        return {
+            "kind": "command" if it.started_at and not it.is_lost else None,
+            "deadline_at": run.get("deadline_at"), "target_id": run.get("target_id"),
+            "lateness_s": None if late is None else round(late.total_seconds()),
+            "refused": {"count": it.refused[0], "why": it.refused[1]} if it.refused[0] else None,
+            "done_when": None, "verdict": None, "evidence": None, "usage": None, "late_result": None, "test": False,
+        }  # fmt: skip
 
     def _keep(self, it: Expected, record: Record, *, reported: bool) -> None:
         """The record is written with what the follow-up became by it."""

@@ -80,13 +80,15 @@ class Model:
         if body["agent"] not in self.agents:
             return (422, "unknown_agent"), None
         if parent.view["depth"] == 2:
-            return (403, "cascade_depth"), None
+            parent.refuse("a follow-up made by an agent may be at most 2 generations below a person's")
+            return (409, "cascade_depth"), None
         root = parent.root or parent.id
         old = self.names.get((parent.owner, body.get("replace_key", "")))
         if old and old.status in (*OPEN[:4],) and (old.root or old.id) != root:
             return (403, "not_with_run_token"), None
         if self.descendants.get(root, 0) == 20:
-            return (403, "cascade_budget"), None
+            parent.refuse("the tree that this run belongs to has made its 20 follow-ups")
+            return (409, "cascade_budget"), None
         self.descendants[root] = self.descendants.get(root, 0) + 1
         made = Expected(owner=parent.owner)
         self.follow_ups.append(made)
@@ -135,6 +137,7 @@ class Model:
             return refusal
         if it.status == "running":
             it.change(status="cancelling")
+            it.look_at = self.now() if it.is_pending else it.look_at
             return 202, None
         it.close("cancelled", self.now())
         return 200, None
@@ -212,8 +215,15 @@ class Expected:
     sends: int = 0
     look_at: datetime | None = None
     started_at: datetime | None = None
+    claimed_at: datetime | None = None
+    deadline_at: datetime | None = None
     lease_until: datetime | None = None
+    #: Its agent is to be asked how far it is.
     is_pending: bool = False
+    #: Its lease has ended, and nobody said how it went.
+    is_lost: bool = False
+    #: Children that its live run did not get, and why it did not get the last.
+    refused: tuple[int, str | None] = (0, None)
     #: It was asked for by hand, beside its rule.
     extra: bool = False
     #: Newest first.
@@ -249,6 +259,7 @@ class Expected:
             "report_to": body.get("report_to"), "run": None, "last_outcome": None, "failures_in_row": 0, "reason": None,
             "parent": None, "depth": 0, "created_at": instant(now), "closed_at": None, "stagger_s": 0,
             "late": body.get("late", "run_once"), "replace_key": body.get("replace_key"), "replaced_by": None,
+            "done_when": None, "retry_until_met": None, "give_up_at": None, "last_verdict": None, "test": False,
         }  # fmt: skip
         self.time(body["due"], now)
         self.change(status="scheduled")
@@ -279,9 +290,14 @@ class Expected:
         self.closed_at = now
         self.change(status=status, closed_at=instant(now), blocked=None, **fields)
 
+    def refuse(self, why: str) -> None:
+        """Its live run is not given a child; the record tells that."""
+        self.refused = (self.refused[0] + 1, why)
+        self.change()
+
     def claim(self, now: datetime) -> None:
         self.fence += 1
-        self.sends = 1
+        self.sends, self.claimed_at, self.refused = 1, now, (0, None)
         self.look_at = max(self.start_at, now) + timedelta(minutes=2)
         self.change(status="claimed")
 
@@ -291,13 +307,19 @@ class Expected:
         assert version > self.version if self.is_changed else version == self.version, (version, self.version)
         self.version, self.is_changed = version, False
         self.id = self.id or view["id"]
-        assert view == self.view | {"id": self.id, "root": self.root or self.id, "version": version}
+        same(view, self.view | {"id": self.id, "root": self.root or self.id, "version": version})
 
     def finished(self) -> Answer | None:
         return (409, "already_finished") if self.status not in OPEN else None
 
     def in_progress(self) -> Answer | None:
         return (409, "in_progress") if self.status in LIVE else None
+
+
+def same(found: dict[str, Any], expected: dict[str, Any]) -> None:
+    """Fails unless they are equal, and names what is not."""
+    names = {name for name in (*found, *expected) if found.get(name, ...) != expected.get(name, ...)}
+    assert not names, {name: (found.get(name, ...), expected.get(name, ...)) for name in names}
 
 
 def instant(moment: datetime | None) -> str | None:
