@@ -25,6 +25,8 @@ SENDER, REPORT_TO = "followups@example.com", "ops@example.com"
 ARCH = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
 #: What is deployed otherwise than with the template's defaults: docs/decisions.md says why.
 _HERE = {"Arch": ARCH, "SavedQueries": "no"}
+#: State machines that tests make. They are tagged as on AWS, and listed as well: ministack's IAM does not know their tags.
+_MACHINES = ("night", "flow")
 #: Where ministack asks for other permissions than AWS: docs/decisions.md names these gaps. AWS has no sqs:SendMessageBatch,
 #: and checks SES' actions on the identity, not on *.
 _BATCH, _MAIL = ["sqs:SendMessageBatch"], ["ses:SendEmail", "ses:SendRawEmail"]
@@ -52,6 +54,8 @@ class Site:
     folder: Path
     stack: str = "followups"
     outputs: dict[str, str] = field(default_factory=dict)
+    #: ARN of the AgentCore runtime that a test has made.
+    runtime: str = ""
 
     @property
     def environ(self) -> dict[str, str]:
@@ -75,7 +79,8 @@ class Site:
     def try_to_deploy(self, **parameters: str) -> "subprocess.CompletedProcess[str]":
         """Says plain `sam deploy`, and gives how it ended."""
         given = {"Sender": SENDER, "ReportTo": REPORT_TO, "AllowedRecipients": f"{REPORT_TO},*@team.example.com"}
-        given |= {"SenderIdentity": "create"} | _HERE | parameters
+        given |= {"SenderIdentity": "create", "AgentStateMachines": ",".join(map(self.machine_arn, _MACHINES))}
+        given |= _HERE | parameters
         command = [
             str(_SAM), "deploy", "--template", str(BUILT / "template.yaml"), "--stack-name", self.stack, "--resolve-s3",
             "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-progressbar",
@@ -121,14 +126,27 @@ class Site:
         """The root of the HTTP API here: AWS's own name for it leads to AWS."""
         return f"http://{self.resource('Api')}.execute-api.localhost:{urlsplit(self.url).port}"
 
-    def machine(self, name: str, definition: dict[str, Any]) -> str:
-        """Makes a state machine; gives its ARN."""
+    def machine_arn(self, name: str) -> str:
+        """Gives the ARN of a state machine that `machine` makes."""
+        return f"arn:aws:states:{REGION}:000000000000:stateMachine:{self.stack}-{name}"
+
+    def make_runtime(self, name: str) -> str:
+        """Makes an AgentCore runtime, which says back what it is told; gives its ARN."""
+        image = f"000000000000.dkr.ecr.{REGION}.amazonaws.com/{name}:1"
+        made = self.client("bedrock-agentcore-control").create_agent_runtime(
+            agentRuntimeName=name, agentRuntimeArtifact={"containerConfiguration": {"containerUri": image}},
+            roleArn="arn:aws:iam::000000000000:role/none", networkConfiguration={"networkMode": "PUBLIC"},
+        )  # fmt: skip
+        return str(made["agentRuntimeArn"])
+
+    def machine(self, name: str, definition: dict[str, Any], *, tagged: bool = True) -> str:
+        """Makes a state machine, which the stack may start if it is tagged; gives its ARN."""
         role = self.client("iam").create_role(
             RoleName=f"{self.stack}-{name}", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": []})
         )["Role"]["Arn"]
         made = self.client("stepfunctions").create_state_machine(
             name=f"{self.stack}-{name}", definition=json.dumps(definition), roleArn=role,
-            tags=[{"key": "followups-agent", "value": self.stack}],
+            tags=[{"key": "followups-agent", "value": self.stack}] if tagged else [],
         )  # fmt: skip
         return str(made["stateMachineArn"])
 

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from tests.e2e.hands import CALLS, NOT_ASKED
 from tests.support import cfn
 
 _ROW = re.compile(r"^\| (\w+) \| (.+?) \| (.+?) \| (.+?) \|$", re.M)
@@ -39,6 +40,12 @@ def test_the_code_that_needs_it_is_there(code: str) -> None:
     assert names
     for name in names:
         assert re.search(rf"def {name}\(|case {name}\(", text), f"{path} has no {name}"
+
+
+def test_each_action_is_tried_on_a_deployed_stack_or_it_is_said_why_not() -> None:
+    needed = {(function, action) for function, actions, _ in ROWS for action in actions}
+    assert {it for it in needed if it[1] not in NOT_ASKED} == set(CALLS)
+    assert set(NOT_ASKED) <= {action for _, action in needed}
 
 
 @pytest.mark.parametrize(
