@@ -45,10 +45,12 @@ def complete(world: World, token: RunToken, run_id: str, done: Done, completion:
     done = keep_apart(world.outputs, run_id, done)
     for _ in range(_RACES):
         at = world.clock.now()
+        # Read before the record: what has ended by then has its record.
+        now = world.follow_up(token.owner, token.follow_up_id)
         record = world.store.get(Run, ids.run_key(token.owner, token.follow_up_id, token.fence))
         if record is not None:
             return _again(world, record, done, completion, at)
-        old = _live(world, token)
+        old = _live(now, token)
         over = at > (old.deadline_at or token.deadline)
         ending = _timed_out(old) if over else done
         agent = world.agent(old.agent)
@@ -74,7 +76,7 @@ def heartbeat(world: World, token: RunToken, run_id: str, progress: str | None =
     _check(token, run_id)
     for _ in range(_RACES):
         at = world.clock.now()
-        old = _live(world, token)
+        old = _live(world.follow_up(token.owner, token.follow_up_id), token)
         if old.deadline_at is None or at > old.deadline_at:
             raise _over(run_id, "its deadline has passed")
         try:
@@ -94,8 +96,7 @@ def _check(token: RunToken, run_id: str) -> None:
         raise Unauthenticated("invalid_run_token", "the run token is another run's")
 
 
-def _live(world: World, token: RunToken) -> FollowUp:
-    old = world.follow_up(token.owner, token.follow_up_id)
+def _live(old: FollowUp | None, token: RunToken) -> FollowUp:
     if old is None or old.fence != token.fence or old.status not in LIVE:
         raise _over(token.run_id, "it is not in progress")
     return old
