@@ -87,7 +87,7 @@ def poll_pause(started: datetime, now: datetime) -> timedelta:
 
 def goes_on(text: str) -> bool:
     """Says whether an answer is the contract's `{"pending": true}`: the agent works on, and will call back."""
-    text = text.strip()
+    text = text.removeprefix("\ufeff").strip()
     if not text.startswith("{") or len(text) > 1_000:
         return False
     try:
@@ -113,7 +113,8 @@ def read_answer(text: str, *, failed: str | None = None, output_ref: str | None 
     if body is not None:
         return read_object(body, failed=failed, output_ref=output_ref)
     whole = plain(text)
-    summary = failed or first_line(whole) or "Done; the agent said nothing."
+    said = "Done; what the agent answered is no text that can be read." if _is_no_text(whole) else first_line(whole)
+    summary = failed or said or "Done; the agent said nothing."
     return Done(
         outcome=Outcome.FAILED if failed else Outcome.SUCCEEDED, summary=plain(summary)[:SUMMARY_LIMIT], report=whole,
         output_ref=output_ref,
@@ -142,6 +143,11 @@ def fit(text: str, limit: int = REPORT_LIMIT) -> str:
     """Gives the text, cut to so many bytes of UTF-8, and saying so, if it has more."""
     raw = text.encode("utf-8", "replace")
     return text if len(raw) <= limit else raw[: limit - len(_CUT)].decode("utf-8", "ignore") + _CUT
+
+
+def _is_no_text(text: str) -> bool:
+    """Says whether so much of an answer is no UTF-8 that it can hardly have been meant as text."""
+    return 0 < 2 * len(text) <= 5 * text.count("\ufffd")
 
 
 def _contract_object(text: str) -> dict[str, Any] | None:
@@ -195,7 +201,7 @@ def _money(value: object) -> str | None:
     try:
         amount = Decimal(str(value))
         fits = amount.is_finite() and 0 <= amount < _MOST_MONEY
-        text = f"{amount.quantize(_LEAST_MONEY):f}" if fits else ""
+        text = f"{abs(amount).quantize(_LEAST_MONEY):f}" if fits else ""
     except InvalidOperation:
         return None
     return text.rstrip("0").rstrip(".") or None
