@@ -4,6 +4,7 @@ from pathlib import Path
 
 #: Of a whole output so much is read for a report, in bytes.
 READ_LIMIT = 1024 * 1024
+_KEPT = ".txt"
 
 
 class OutputFiles:
@@ -14,7 +15,7 @@ class OutputFiles:
 
     def keep(self, run_id: str, text: str) -> str | None:
         """Gives the file where the output lies, or None if it could not be kept: the run's result does not depend on it."""
-        path = self._folder / f"{run_id}.txt"
+        path = self._folder / f"{run_id}{_KEPT}"
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             path.touch(mode=0o600)
@@ -24,9 +25,9 @@ class OutputFiles:
         return str(path)
 
     def read(self, ref: str) -> str | None:
-        """Gives the beginning of an output of this folder, or None if there is none that can be read."""
+        """Gives the beginning of what was kept, or None if it cannot be read, or is something else: a command's output."""
         path = Path(ref)
-        if path.parent != self._folder:
+        if path.parent != self._folder or path.suffix != _KEPT:
             return None
         try:
             with path.open("rb") as file:

@@ -9,6 +9,7 @@ from followups.domain.changes import Add, Change, FreeSlot, SetAside, Spend, Swa
 from followups.domain.contract import Done, Pending, Usage
 from followups.domain.entities import Agent, FollowUp, Run
 from followups.domain.errors import IllegalTransition
+from followups.domain.hearing import WORKER
 from followups.domain.moves import RETENTION, UNCLAIMED, advance, closing, wake
 from followups.domain.onward import Next, after_run, conclude, rule_of
 from followups.domain.retry import MAX_POISON, RESEND_AFTER
@@ -117,12 +118,12 @@ def finish(
 
 
 def lease_over(old: FollowUp, *, rerun_safe: bool, stamp: Stamp) -> tuple[Change, ...]:
-    """Takes a live follow-up whose process is surely dead; gives its finish with the outcome `unknown`."""
-    done = Done(
-        outcome=Outcome.UNKNOWN,
-        summary="The run broke off: its machine or process died before a result was stored. "
-        "The agent may or may not have done its work.",
-    )
+    """Takes a live follow-up whose process is surely dead, or whose agent went on without us and cannot be asked any more;
+    gives its finish with the outcome `unknown`."""
+    why = "The run broke off: its machine or process died before a result was stored."
+    if old.handle is not None and not old.handle.startswith(WORKER):
+        why = "Nothing was heard of the run, and nobody asked for it before its time was over."
+    done = Done(outcome=Outcome.UNKNOWN, summary=f"{why} The agent may or may not have done its work.")
     return finish(old, done, rerun_safe=rerun_safe, stamp=stamp)
 
 

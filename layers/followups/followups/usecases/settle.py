@@ -90,7 +90,9 @@ def keep_apart(outputs: Outputs, run_id: str, done: Done) -> Done:
     if len(done.report.encode("utf-8", "replace")) <= INLINE:
         return done
     if done.output_ref is not None:
-        return replace(done, report=contract.fit(done.report, INLINE))
+        # There lies what it printed, as it came. What its target has made of that stands nowhere else: an answer by the
+        # contract, or the end of stderr behind the beginning.
+        return replace(done, report=contract.fit(done.report))
     ref = outputs.keep(run_id, done.report)
     # What could not be kept apart stays where it is, as much of it as an item takes.
     return replace(done, output_ref=ref, report=contract.fit(done.report, INLINE if ref else contract.REPORT_LIMIT))
