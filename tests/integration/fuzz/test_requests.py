@@ -19,31 +19,41 @@ from followups.cli.client import Reply, Unreachable
 from followups.cli.http import Http
 from followups.config import LaptopConfig
 from followups.domain.errors import Invalid
+from followups.domain.lineage import RunToken, sign_run
 from followups.domain.messages import Message
 from followups.handlers.queue import reporter, runner
 from followups.handlers.sweeper import sweeper
 from followups.local import events
 from followups.local.server import ApiServer
-from tests.support.api import TASK, Api
+from tests.support.api import SECRET, TASK, Api
 from tests.support.fuzz import search
 from tests.support.hostile import any_text, in_time, json_values, nearly, spoiled
-from tests.support.world import SECRET, Bench
+from tests.support.things import DEADLINE
+from tests.support.world import Bench
 
 CONTEXT = events.LocalContext()
 ID = "a" * 26
 PATHS = st.sampled_from(["/v1/follow-ups", f"/v1/follow-ups/{ID}", f"/v1/follow-ups/{ID}/run", f"/v1/follow-ups/{ID}/runs",
-                         f"/v1/runs/run-{ID}-000001", "/v1/agents", "/v1/agents/%40disk", "/v1/control", "/openapi.json",
-                         "/v1/healthz"])  # fmt: skip
+                         f"/v1/follow-ups/{ID}/stop-tree", f"/v1/runs/run-{ID}-000001",
+                         f"/v1/runs/run-{ID}-000001/complete",
+                         "/v1/agents", "/v1/agents/%40disk", "/v1/agents/%40disk/work", "/v1/agents/%40checklist/test",
+                         "/v1/control", "/openapi.json", "/v1/healthz"])  # fmt: skip
 METHODS = st.sampled_from(["GET", "POST", "PATCH", "PUT", "DELETE"])
 HEADERS = st.dictionaries(
     st.sampled_from(["content-type", "idempotency-key", "if-match", "followups-run-token", "Accept", "x"]) | any_text,
-    st.sampled_from(["application/json", '"1"', "*", "key", "fr1.a.b"]) | any_text, max_size=4,
+    st.sampled_from(["application/json", '"1"', "*", "key", "fr2.a.b"]) | any_text, max_size=4,
 )  # fmt: skip
 QUERIES = st.dictionaries(
     st.sampled_from(["limit", "status", "cursor", "idempotency_key"]) | any_text,
     st.sampled_from(["5", "open", "all", "eyJh"]) | any_text, max_size=3,
 )  # fmt: skip
 BODIES = spoiled(TASK) | spoiled({"kind": "command", "command": ["true"], "rerun": "safe"}) | spoiled({"stopped": True})
+RESULT: dict[str, Any] = {
+    "outcome": "succeeded", "summary": "All 12 are there.", "report_md": "db1: 2 h old\ndb2: 3 h old", "verdict": "met",
+    "evidence": "the newest is 2 h old", "findings": ["db1", {"db2": [3]}],
+    "usage": {"model": "m", "input_tokens": 7, "output_tokens": 8, "cost_usd": 0.25},
+}  # fmt: skip
+SAYINGS = st.tuples(st.just("complete"), spoiled(RESULT)) | st.tuples(st.just("progress"), spoiled({"message": "half"}))
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +93,27 @@ def test_any_request_is_answered(
     with in_time():
         status, _, _ = api.send(event)
     assert status < 500
+
+
+@search(80)
+@given(SAYINGS)
+@example(("complete", RESULT | {"findings": ["a\ud800"]}))
+@example(("complete", RESULT | {"findings": [{"\udfff": "\x00"}]}))
+@example(("complete", RESULT | {"findings": [json.loads("[" * 400 + "]" * 400)]}))
+@example(("complete", RESULT | {"findings": [10**4_000, 1e300, -0.0]}))
+@example(("complete", RESULT | {"summary": "\x00\x1b[31m", "report_md": "\u202e" * 5_000}))
+def test_whatever_an_agent_says_of_its_run_is_answered(api: Api, saying: tuple[str, Any]) -> None:
+    verb, body = saying
+    live = api.start(api.make()["id"])
+    token = sign_run(RunToken("me", live.id, live.fence, DEADLINE), SECRET)
+    with in_time():
+        status, _, _ = api.call("POST", f"/v1/runs/{live.run_id}/{verb}", body, followups_run_token=token)
+    assert status in (200, 400, 415, 422)
+    # The same again, or what makes room for the next run.
+    last = body if (status, verb) == (200, "complete") else {"outcome": "attention"}
+    status, _, headers = api.call("POST", f"/v1/runs/{live.run_id}/complete", last, followups_run_token=token)
+    assert (status, "idempotent-replayed" in headers) == (200, last is body)
+    assert api.call("GET", f"/v1/runs/{live.run_id}/report")[0] == 200
 
 
 @search(60)

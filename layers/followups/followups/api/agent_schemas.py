@@ -134,6 +134,15 @@ def _number(value: Any) -> Any:
     return float(value) if type(value) is int else value
 
 
+def _finding(value: Any) -> str:
+    try:
+        return str(value)
+    except RecursionError:
+        return "(nested too deeply to be shown)"
+
+
+#: Whatever it is, it is shown as a text.
+Finding = Annotated[Any, BeforeValidator(_finding)]
 #: What is too long is cut where it is shown: an outcome is not lost for its length.
 Said = Annotated[str, Field(max_length=400_000)]
 
@@ -153,7 +162,7 @@ class CompleteRun(_Said):
     report_md: Said | None = Field(default=None, description="The whole of it.")
     verdict: Literal["met", "not_met", "cannot_tell"] | None = Field(default=None, description="Whether `done_when` is so.")
     evidence: Said | None = Field(default=None, description="What the verdict goes by.")
-    findings: Annotated[list[Any], Field(max_length=1_000)] | None = None
+    findings: Annotated[list[Finding], Field(max_length=1_000)] | None = None
     usage: SaidUsage | None = None
 
 
