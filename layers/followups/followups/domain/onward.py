@@ -32,7 +32,7 @@ class Next:
 def after_run(old: FollowUp, done: Done, *, rerun_safe: bool, at: datetime, luck: float) -> Next:
     """Takes a live follow-up and how its run ended; gives another attempt, or what follows the occurrence."""
     if old.status is Status.CANCELLING:
-        return Next(status=Status.CANCELLED, final=True, fields=dict(UNCLAIMED))
+        return Next(status=Status.CANCELLED, final=True, fields=UNCLAIMED | UNBLOCKED)
     if not _may_retry(old, done.outcome, rerun_safe):
         return conclude(old, done, at)
     again = at + backoff(old.attempt, luck)
