@@ -16,9 +16,11 @@ from followups.adapters.agents.command import CommandAgent
 from followups.adapters.agents.lambda_ import LambdaAgent
 from followups.adapters.agents.worker import WorkerAgent
 from followups.domain.status import Outcome, Status
+from followups.usecases import work
 from tests.support.clock import ManualClock
 from tests.support.stage import Stage
 from tests.support.webhook import Send, Webhook, make_certificate, said, serving, target_for
+from tests.support.world import SECRET
 
 OK, LOOK, FAILED = Outcome.SUCCEEDED, Outcome.ATTENTION, Outcome.FAILED
 LATE, UNKNOWN = Outcome.TIMED_OUT, Outcome.UNKNOWN
@@ -218,3 +220,14 @@ def test_one_that_nobody_works_for_waits_and_starts_nothing(stage: Stage) -> Non
     now = stage.bench.now(made)
     assert (now.status, now.attempt, stage.calls, stage.bench.runs(made)) == (Status.SCHEDULED, 0, [], [])
     assert now.blocked_reason == "no worker of @bad is there; start one with `followups worker --agent @bad`"
+
+
+def test_one_that_no_worker_took_while_the_machine_slept_has_not_started(stage: Stage) -> None:
+    made = stage.begin("worker")
+    assert work.pull(stage.bench.world, SECRET, "@bad", "w1", frozenset()) is None
+    assert stage.tick() == ["pending"], "a worker was there just now"
+    stage.bench.clock.advance(days=2)
+    stage.tick()
+    now = stage.bench.now(made)
+    assert (now.status, now.attempt, stage.bench.runs(made), stage.bench.live()) == (Status.SCHEDULED, 0, [], frozenset())
+    assert now.blocked_reason == "no worker of @bad took it; start one with `followups worker --agent @bad`"

@@ -27,6 +27,11 @@ LATE_REPORT_LIMIT = 8 * 1024
 LATE = ("completion", "late_at", "late_outcome", "late_summary", "late_report")
 
 
+def nobody_took(agent: str) -> str:
+    """Gives why a run of a worker agent is given back that waited for a worker."""
+    return f"no worker of {agent} took it; start one with `followups worker --agent {agent}`"
+
+
 def take(old: FollowUp, worker: str, *, timeout: timedelta, at: datetime, write_id: str) -> Swap:
     """Takes a run that waits for a worker, and the worker's name; gives the run in its hand: its time counts from now."""
     deadline = at + timeout

@@ -10,6 +10,7 @@ from followups.domain import claims, delivery, editing, retry, runs
 from followups.domain.changes import SetAside
 from followups.domain.entities import FollowUp, Run, Unreadable
 from followups.domain.errors import Conflict, StoreError, UnreadableItem
+from followups.domain.hearing import WAITING, nobody_took
 from followups.domain.messages import Message
 from followups.domain.moves import advance, advance_report
 from followups.domain.status import ReportStatus, Status
@@ -230,6 +231,17 @@ def _lease_ran_out(world: World, item: FollowUp, at: datetime, outgoing: Outgoin
         later = at + world.limits.lease_margin
         world.store.commit(advance(item, item.status, at=at, write_id=world.chance.new_id(), wake_at=later))
         facts["lease_waits"] += 1
+        return
+    if item.handle == WAITING and item.status is Status.RUNNING:
+        # A machine that slept has not asked in time, but who took it would have said so: nothing was started.
+        limits, wake_at = world.limits, at + retry.blocked_pause(*world.limits.blocked_s, world.chance.luck())
+        world.store.commit(
+            *runs.release(
+                item, nobody_took(item.agent), at=at, write_id=world.chance.new_id(), wake_at=wake_at,
+                runs_per_hour=limits.runs_per_hour,
+            )
+        )  # fmt: skip
+        facts["returned"] += 1
         return
     end_lease(world, item, at, outgoing, facts)
 

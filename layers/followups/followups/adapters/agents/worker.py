@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from followups.domain.contract import AgentCall, Pending
 from followups.domain.errors import AgentBusy
-from followups.domain.hearing import WAITING, WORKER
+from followups.domain.hearing import WAITING, WORKER, nobody_took
 
 #: So long a run waits for a worker before it gives its slot up.
 _PATIENCE = timedelta(minutes=2)
@@ -23,9 +23,7 @@ class WorkerAgent:
         """Gives a run that a worker has its time: its lease decides. Raises AgentBusy for one that nobody took."""
         if handle.startswith(WORKER):
             return Pending(handle=handle, poll_after=_NEXT_LOOK)
-        raise AgentBusy(
-            f"no worker of {call.agent.name} took it; start one with `followups worker --agent {call.agent.name}`"
-        )
+        raise AgentBusy(nobody_took(call.agent.name))
 
     def cancel(self, call: AgentCall, handle: str) -> None:
         """Is told to the worker when it is heard of next."""
