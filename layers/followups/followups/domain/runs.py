@@ -10,7 +10,7 @@ from followups.domain.contract import Done, Pending, Usage
 from followups.domain.entities import Agent, FollowUp, Run
 from followups.domain.errors import IllegalTransition
 from followups.domain.hearing import WORKER
-from followups.domain.moves import RETENTION, UNCLAIMED, advance, closing, wake
+from followups.domain.moves import RETENTION, UNBLOCKED, UNCLAIMED, advance, closing, wake
 from followups.domain.onward import Next, after_run, conclude, rule_of
 from followups.domain.retry import MAX_POISON, RESEND_AFTER
 from followups.domain.schedule import fold_missed
@@ -75,11 +75,30 @@ def release(
     swap = advance(
         old, Status.SCHEDULED, at=at, write_id=write_id, wake_at=wake_at, attempt=old.attempt - 1, **(UNCLAIMED | blocked)
     )  # fmt: skip
-    changes = (swap, *free_slots(old))
-    if not runs_per_hour:
-        return changes
-    unspend = Spend(ids.hour_key(old.owner, old.started_at), -1, runs_per_hour, expires_at=old.started_at + BUDGET_KEPT)
-    return (*changes, unspend)
+    return (swap, *free_slots(old), *_unspend(old, runs_per_hour))
+
+
+def end_unstarted(
+    old: FollowUp, reason: str, *, stamp: Stamp, kind: str | None = None, runs_per_hour: int = 0
+) -> tuple[Change, ...]:
+    """Takes a live follow-up whose agent surely did not start, and which is not to come back: it was cancelled, or another
+    took its place. Gives its end, of a run that was not started, with all that it took."""
+    done = Done(outcome=Outcome.CANCELLED, summary="The agent was not started.")
+    onward = Next(status=Status.CANCELLED, final=True, fields=UNCLAIMED | UNBLOCKED)
+    unstarted = replace(old, started_at=None, deadline_at=None, attempt=old.attempt - 1)
+    if old.status is not Status.CANCELLING:
+        why = f"The agent was not started ({reason}), and {old.replaced_by} has taken its place."
+        done = Done(outcome=Outcome.SKIPPED, summary=why)
+        onward = conclude(unstarted, done, stamp.at)
+    return (*_end(unstarted, done, onward, stamp, kind=kind), *free_slots(old), *_unspend(old, runs_per_hour))
+
+
+def _unspend(old: FollowUp, runs_per_hour: int) -> tuple[Spend, ...]:
+    """Gives back the hour's run of one that was not started."""
+    if not runs_per_hour or old.started_at is None:
+        return ()
+    hour = ids.hour_key(old.owner, old.started_at)
+    return (Spend(hour, -1, runs_per_hour, expires_at=old.started_at + BUDGET_KEPT),)
 
 
 def wait_for(old: FollowUp, pending: Pending, *, at: datetime, write_id: str) -> Swap:

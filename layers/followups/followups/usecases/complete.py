@@ -62,7 +62,7 @@ def complete(world: World, token: RunToken, run_id: str, done: Done, completion:
             world.store.commit(*changes)
         except Conflict:
             continue
-        ended(world, old, changes, ending)
+        ended(world, old, changes)
         if not over:
             return Completed(record=_record_of(changes), replayed=False)
     raise StoreBusy(f"run {run_id} is being changed by others; try again")

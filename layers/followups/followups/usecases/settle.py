@@ -45,6 +45,9 @@ def settle(world: World, live: FollowUp, agent: Agent, answer: Done | Pending) -
         pending = answer
 
         def wait(now: FollowUp) -> tuple[Change, ...]:
+            if now.handle not in (live.handle, pending.handle):
+                # Somebody has it by now: a worker, if the note that it waits had landed, and we did not hear of that.
+                return ()
             return (runs.wait_for(now, pending, at=world.clock.now(), write_id=world.chance.new_id()),)
 
         return Ran("pending" if _store(world, live, wait) else "stale")
@@ -53,36 +56,39 @@ def settle(world: World, live: FollowUp, agent: Agent, answer: Done | Pending) -
     changes = _store(
         world, live, lambda now: runs.finish(now, done, rerun_safe=agent.rerun_safe, stamp=stamp, kind=agent.kind)
     )
-    return ended(world, live, changes, done) if changes else Ran("stale")
+    return ended(world, live, changes) if changes else Ran("stale")
 
 
-def ended(world: World, live: FollowUp, changes: tuple[Change, ...], done: Done) -> Ran:
+def ended(world: World, live: FollowUp, changes: tuple[Change, ...]) -> Ran:
     """Takes a finish that was stored; queues its report, and says what came of it."""
-    record = next((it.entity for it in changes if isinstance(it, Add) and isinstance(it.entity, Run)), None)
-    if record is not None:
-        queue_report(world, live)
+    [record] = [it.entity for it in changes if isinstance(it, Add) and isinstance(it.entity, Run)]
+    queue_report(world, live)
     late = (live.started_at or live.start_at) - live.start_at
-    outcome, final = (record.outcome, record.final) if record else (done.outcome, True)
-    return Ran("finished", outcome=outcome, final=final, late=late)
+    return Ran("finished", outcome=record.outcome, final=record.final, late=late)
 
 
 def release(world: World, live: FollowUp, agent: Agent, busy: AgentBusy) -> Ran:
-    """Gives back a run whose agent surely did not start: blocked is not failed, and no attempt is spent."""
-    if (now := world.follow_up(live.owner, live.id)) is not None and now.status is Status.CANCELLING:
-        return settle(world, live, agent, Done(outcome=Outcome.CANCELLED, summary="The agent was not started."))
+    """Gives back a run whose agent surely did not start: blocked is not failed, and no attempt is spent. One that was
+    cancelled meanwhile, or whose place another has taken, does not come back."""
     pause = retry.blocked_pause(*world.limits.blocked_s, world.chance.luck())
     wait = min(_LONGEST_WAIT, max(pause, busy.retry_after or pause))
     runs_per_hour = world.limits.runs_per_hour
 
     def decide(now: FollowUp) -> tuple[Change, ...]:
-        at = world.clock.now()
-        if now.status is not Status.RUNNING:
+        stamp = world.stamp(world.clock.now())
+        if now.handle != live.handle:
+            # A worker has taken it since it was asked for.
             return ()
+        if now.status is Status.CANCELLING or now.replaced_by is not None:
+            return runs.end_unstarted(now, busy.reason, stamp=stamp, kind=agent.kind, runs_per_hour=runs_per_hour)
         return runs.release(
-            now, busy.reason, at=at, write_id=world.chance.new_id(), wake_at=at + wait, runs_per_hour=runs_per_hour
+            now, busy.reason, at=stamp.at, write_id=stamp.write_id, wake_at=stamp.at + wait, runs_per_hour=runs_per_hour
         )
 
-    return Ran("blocked" if _store(world, live, decide) else "stale")
+    changes = _store(world, live, decide)
+    if any(isinstance(it, Add) for it in changes):
+        return ended(world, live, changes)
+    return Ran("blocked" if changes else "stale")
 
 
 def keep_apart(outputs: Outputs, run_id: str, done: Done) -> Done:

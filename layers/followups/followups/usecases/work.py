@@ -32,23 +32,30 @@ def pull(world: World, secret: bytes, name: str, worker: str, in_hand: frozenset
     _note(world, agent, at)
     if agent.disabled is not None or world.control().stopped:
         return None
-    live = sorted(_runs(world, agent), key=lambda it: (it.start_at, it.created_at))
-    for old in live:
-        if old.handle == hearing.WORKER + worker and old.run_id not in in_hand and old.status is Status.RUNNING:
-            return _call(world, secret, old, agent, at)
-    for old in live:
-        if old.handle != hearing.WAITING or old.status is not Status.RUNNING:
-            continue
-        swap = hearing.take(
-            old, worker, timeout=timedelta(seconds=agent.timeout_s), at=at, write_id=world.chance.new_id()
-        )  # fmt: skip
-        try:
-            world.store.commit(swap)
-        except Conflict:
-            continue
-        assert isinstance(swap.new, FollowUp)
-        return _call(world, secret, swap.new, agent, at)
+    running = (it for it in _runs(world, agent) if it.status is Status.RUNNING)
+    live = sorted(running, key=lambda it: (it.start_at, it.created_at))
+    # The lease of what it is given again begins anew: the worker counts from what it hears.
+    again = [it for it in live if it.handle == hearing.WORKER + worker and it.run_id not in in_hand]
+    waiting = [it for it in live if it.handle == hearing.WAITING]
+    for old in (*again, *waiting):
+        write_id = world.chance.new_id()
+        if old.handle == hearing.WAITING:
+            swap = hearing.take(old, worker, timeout=timedelta(seconds=agent.timeout_s), at=at, write_id=write_id)
+        else:
+            swap = hearing.heard(old, at=at, write_id=write_id)
+        if given := _give(world, swap):
+            return _call(world, secret, given, agent, at)
     return None
+
+
+def _give(world: World, swap: Swap) -> FollowUp | None:
+    """Gives the run as it is in the worker's hand, or None if somebody was faster."""
+    try:
+        world.store.commit(swap)
+    except Conflict:
+        return None
+    assert isinstance(swap.new, FollowUp)
+    return swap.new
 
 
 def _note(world: World, agent: Agent, at: datetime) -> None:
