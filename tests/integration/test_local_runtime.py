@@ -22,6 +22,7 @@ from followups.domain.status import Status
 from followups.local import due
 from followups.local.runtime import Parts, Runtime
 from followups.ports import Store
+from followups.usecases import registry
 from tests.support import bulk
 from tests.support.laptop import Laptop
 from tests.support.things import fresh
@@ -107,6 +108,36 @@ def test_who_waits_until_all_is_handled_is_told_by_the_last(parts: Parts) -> Non
             queue.starts.done()
         assert told.result(timeout=30)
     assert not queue.reports.idle(timeout_s=0)
+
+
+def test_who_was_told_that_his_agent_is_out_of_use_is_not_claimed_only_to_be_told_again(parts: Parts) -> None:
+    """A fence that rises each second would be at the end of its six digits in eleven days."""
+    world = parts.world
+    registry.put_agent(world, "@echo", registry.Registration(kind="command", command=("echo", "well")))
+    registry.put_agent(world, "@far", registry.Registration(kind="worker"))
+    registry.disable(world, "@echo", "too dear")
+    past = datetime.now(UTC) - timedelta(hours=1)
+    for agent in ("@echo", "@far"):
+        bulk.write(world.store, 1, owner=ME, kind=lambda _, agent=agent: (agent, ""), due=past, seed=ord(agent[1]), batch=1)
+    line = [it for it in world.store.due(datetime.now(UTC)) if isinstance(it, FollowUp)]
+
+    def look() -> list[tuple[int, str | None]]:
+        runtime.tick()
+        runtime.drain()
+        return [(it.fence, it.blocked_reason) for it in (world.follow_up(ME, it.id) for it in line) if it]
+
+    with Runtime(parts, on_run=lambda _run: None) as runtime:
+        told = look()
+        assert sorted(fence for fence, _ in told) == [1, 1]
+        assert {str(why)[:12] for _, why in told} == {"@echo is dis", "no worker of"}
+        assert look() == look() == told
+        assert due.is_work_waiting(world) is False
+        assert sorted(due.refused(world).values()) == [1, 1]
+        registry.disable(world, "@echo", "still too dear")
+        assert sorted(fence for fence, _ in look()) == [1, 2], "another reason is told"
+        registry.disable(world, "@echo", None)
+        assert sorted(fence for fence, _ in look()) == [1, 3]
+    assert sorted(it.status for it in (world.follow_up(ME, it.id) for it in line) if it) == [Status.DONE, Status.SCHEDULED]
 
 
 class _Counting:

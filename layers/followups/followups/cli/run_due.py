@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from followups.local.runtime import Parts
 
 _PAUSE_S = 0.2
+#: So often what waits is asked for, and nothing of it starts, before it is left to the next `run-due`.
+_TRIES = 3
 #: A long line is told of this often.
 _TELL_S = 2.0
 #: With more than that, times before and after it would be none of the calendar.
@@ -82,6 +84,7 @@ def _work(session: Session, parts: "Parts") -> list[Run]:
 
     ran: list[Run] = []
     told = float("-inf")
+    idle = ran_when_idle = 0
 
     def note(run: Run) -> None:
         ran.append(run)
@@ -101,20 +104,31 @@ def _work(session: Session, parts: "Parts") -> list[Run]:
                 if not runtime.drain(timeout_s=SOONEST_TICK_S):
                     runtime.rest()
                     continue
+                if not is_work_waiting(parts.world):
+                    break
                 # What waits behind another process's run is that process's to go on with: it looks when its run ends.
-                waiting = is_work_waiting(parts.world)
-                if waiting and others_run(parts.world):
+                if others_run(parts.world):
                     count = work_waiting(parts.world)
                     session.say(f"{count} due, behind runs of another process; it goes on with them when those end.")
+                    return ran
+                idle, ran_when_idle = 0 if len(ran) > ran_when_idle else idle + 1, len(ran)
+                if idle == _TRIES:
                     break
-                if not waiting:
-                    break
-                if not claimed:
+                if not claimed or idle:
                     parts.world.clock.sleep(timedelta(seconds=_PAUSE_S))
         except KeyboardInterrupt:
             end_quietly(session, runtime)
             raise
+    _say_what_waits(session, parts)
     return ran
+
+
+def _say_what_waits(session: Session, parts: "Parts") -> None:
+    """Says why what is due was not started, though slots are free: its agent is out of use, or has no room."""
+    from followups.local.due import refused
+
+    for reason, count in refused(parts.world).items():
+        session.say(f"{count} due {'waits' if count == 1 else 'wait'}: {reason}.")
 
 
 def _summary(session: Session, ran: list[Run], nothing: str) -> None:

@@ -4,7 +4,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from followups.domain.changes import Swap
-from followups.domain.entities import FollowUp
+from followups.domain.entities import Agent, FollowUp
+from followups.domain.hearing import PRESENT
 from followups.domain.moves import UNBLOCKED, UNCLAIMED, advance
 from followups.domain.retry import MAX_SENDS, RESEND_AFTER, resend_interval
 from followups.domain.status import Status
@@ -77,6 +78,17 @@ def give_back(old: FollowUp, reason: str, *, at: datetime, write_id: str, wake_a
         wake_at=wake_at,
         **(UNCLAIMED | {"blocked_reason": reason, "blocked_since": old.blocked_since or at}),
     )
+
+
+def held_up(agent: Agent, at: datetime, *, test: bool) -> str | None:
+    """Gives why nothing is started with an agent now, whatever slots are free; None for one that is in use. A test is
+    started also with one that is disabled."""
+    if agent.disabled is not None and not test:
+        return f"{agent.name} is disabled: {agent.disabled}"
+    if agent.kind == "worker" and (agent.asked_at is None or at - agent.asked_at > PRESENT):
+        # It would hold a slot, and wait for nobody.
+        return f"no worker of {agent.name} is there; start one with `followups worker --agent {agent.name}`"
+    return None
 
 
 def return_unstarted(old: FollowUp, *, at: datetime, write_id: str) -> Swap:

@@ -1,12 +1,15 @@
 """Cheap questions about what waits, for `run-due`."""
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from followups.domain import ids
-from followups.domain.entities import FollowUp
+from followups.domain.entities import Agent, FollowUp
+from followups.domain.errors import UnreadableItem
 from followups.domain.status import Status
 from followups.ports import Clock, Store
+from followups.usecases.line import is_held_up
 from followups.usecases.world import World
 
 #: As far ahead as a claim's next look may lie whose process is gone, or that of one that was refused.
@@ -37,11 +40,29 @@ def work_waiting(world: World) -> int:
     return sum(_waiting(world, line=None))
 
 
+def refused(world: World) -> Counter[str]:
+    """Gives why what may start was not started, and how many follow-ups were told so. Looks at all of them."""
+    return Counter(it.blocked_reason for it, _ in _in_line(world, line=None) if it.blocked_reason is not None)
+
+
 def _waiting(world: World, *, line: int | None) -> Iterator[bool]:
+    return (not held for _, held in _in_line(world, line=line))
+
+
+def _in_line(world: World, *, line: int | None) -> Iterator[tuple[FollowUp, bool]]:
+    """Gives each that may start, and whether its agent is out of use."""
     now = world.clock.now()
     until = now + timedelta(seconds=world.limits.blocked_s[1])
+    agents: dict[str, Agent | None] = {}
     for item in () if world.control().stopped else world.store.due(until, line=line):
-        yield isinstance(item, FollowUp) and item.status is Status.SCHEDULED and item.start_at <= now
+        if not isinstance(item, FollowUp) or item.status is not Status.SCHEDULED or item.start_at > now:
+            continue
+        if item.blocked_reason is not None and item.agent not in agents:
+            try:
+                agents[item.agent] = world.agent(item.agent)
+            except UnreadableItem:
+                agents[item.agent] = None
+        yield item, is_held_up(item, agents.get(item.agent), now)
 
 
 def others_run(world: World) -> bool:

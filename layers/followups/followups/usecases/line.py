@@ -3,8 +3,8 @@
 from collections import defaultdict
 from datetime import datetime
 
-from followups.domain import ids
-from followups.domain.entities import FollowUp
+from followups.domain import claims, ids
+from followups.domain.entities import Agent, FollowUp
 from followups.domain.errors import UnreadableItem
 from followups.usecases.world import World
 
@@ -35,10 +35,13 @@ class Line:
     def next(self, world: World) -> list[FollowUp]:
         """Gives those whose turn it is: the oldest of each agent that has a slot free, and of all.
 
-        Twice the cap of each, so that a slot that falls free before the next tick finds somebody waiting at the queue.
+        Twice the cap of each, so that a slot that falls free before the next tick finds somebody waiting at the queue. Who
+        has been told why nothing is started with his agent, and it is so still, is not claimed for being told again: that
+        may go on for weeks.
         """
         if not self._by_agent:
             return []
+        at = world.clock.now()
         chosen: list[FollowUp] = []
         for name, waiting in self._by_agent.items():
             try:
@@ -47,11 +50,18 @@ class Line:
                 agent = None  # The runner says so in the run's report.
             cap = agent.max_concurrency if agent else 1
             if len(world.store.slots(ids.agent_slots_key(name))) < cap:
-                chosen += sorted(waiting, key=_place)[: 2 * cap]
+                chosen += sorted((it for it in waiting if not is_held_up(it, agent, at)), key=_place)[: 2 * cap]
         cap = world.limits.global_cap
         if len(world.store.slots(ids.ALL_SLOTS_KEY)) >= cap:
             return []
         return sorted(chosen, key=_place)[: 2 * cap]
+
+
+def is_held_up(item: FollowUp, agent: Agent | None, at: datetime) -> bool:
+    """Says whether it has been told why nothing is started with its agent, and whether that is so still."""
+    return item.blocked_reason is not None and agent is not None and (
+        item.blocked_reason == claims.held_up(agent, at, test=item.test)
+    )  # fmt: skip
 
 
 def _place(item: FollowUp) -> tuple[datetime, datetime]:

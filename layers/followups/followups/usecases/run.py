@@ -10,7 +10,6 @@ from followups.domain.changes import Spend, Swap, TakeSlot
 from followups.domain.contract import AgentCall, Done, Pending
 from followups.domain.entities import Agent, FollowUp, Run
 from followups.domain.errors import AgentBusy, AgentUncertain, Conflict, UnreadableItem
-from followups.domain.hearing import PRESENT
 from followups.domain.lineage import RunToken
 from followups.domain.messages import Message
 from followups.domain.status import LIVE, Outcome, Status
@@ -74,12 +73,8 @@ def _start(world: World, crew: Crew, old: FollowUp, remaining: timedelta) -> Ran
             f"no agent is called {old.agent} any more" if agent is None else f"agents of kind {agent.kind} cannot run here"
         )
         return _refuse(world, old, why, at)
-    if agent.disabled is not None and not old.test:
-        return _give_back(world, old, f"{agent.name} is disabled: {agent.disabled}", at)
-    if agent.kind == "worker" and (agent.asked_at is None or at - agent.asked_at > PRESENT):
-        # It would hold a slot, and wait for nobody.
-        why = f"no worker of {agent.name} is there; start one with `followups worker --agent {agent.name}`"
-        return _give_back(world, old, why, at)
+    if (why_held := claims.held_up(agent, at, test=old.test)) is not None:
+        return _give_back(world, old, why_held, at)
     return _go(world, crew, target, agent, old, at, remaining)
 
 
