@@ -95,6 +95,7 @@ def deployed(folder: Path, *, enforced: bool) -> Iterator[Running]:
 
 
 def _begin_long_runs(it: Running) -> None:
+    """They hold their slots for a while: what is to run at once comes before them."""
     there = it.there
     for function in ("ApiFunction", "RunnerFunction"):
         # On AWS the template says this.
@@ -102,10 +103,10 @@ def _begin_long_runs(it: Running) -> None:
     it.say("agents", "add", "@caller", "--mode", "async", "--lambda", there.agent("caller", CALLER))
     it.say("agents", "add", "@night", "--states", there.machine("night", NIGHT))
     it.say("agents", "add", "@desk", "--worker")
-    it.begun["worker"] = it.say("create", "@desk", "Water the plants", "in 1 second")
-    it.begun["machine"] = it.say("create", "@night", "Work through the night", "in 1 second")
+    it.begun["worker"] = it.say("create", "@desk", "Water the plants", "in 60 seconds")
+    it.begun["machine"] = it.say("create", "@night", "Work through the night", "in 60 seconds")
     called = ("--done-when", "all three are there")
-    it.begun["caller"] = it.say("create", "@caller", "Call me back", "in 1 second", *called)
+    it.begun["caller"] = it.say("create", "@caller", "Call me back", "in 60 seconds", *called)
 
 
 def wait_for(ask: Callable[[], T], *, seconds: float, pause: float = 1.0) -> T:
