@@ -94,7 +94,7 @@ class Worked:
         self.bench = bench
         registry.put_agent(bench.world, "@w", registry.Registration(kind="worker", timeout_s=600))
         assert self.take("early") is None
-        self.it = make(bench, "@w")
+        self.it = make(bench, "@w", replace_key="backup")
         bench.clock.advance(seconds=15)
         bench.sweep()
 
@@ -137,6 +137,18 @@ def test_a_note_that_landed_unheard_takes_the_run_from_nobody(bench: Bench, monk
     worked.run()
     assert taken and taken[0] is not None
     assert (bench.now(worked.it).handle, worked.take("rack")) == ("worker desk", None)
+
+
+@pytest.mark.parametrize("slept", [False, True], ids=["awake", "slept"])
+def test_one_that_waits_for_a_worker_and_was_replaced_does_not_come_back(bench: Bench, slept: bool) -> None:
+    worked = Worked(bench)
+    worked.run()
+    make(bench, "@w", replace_key="backup")
+    bench.clock.advance(hours=3 if slept else 0, minutes=2)
+    bench.sweep()
+    worked.run()
+    [record] = bench.runs(worked.it)
+    assert (bench.now(worked.it).status, record.outcome) == (Status.DONE, Outcome.SKIPPED)
 
 
 def test_what_a_worker_is_given_again_has_its_lease_anew(bench: Bench) -> None:

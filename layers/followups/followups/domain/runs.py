@@ -78,11 +78,14 @@ def release(
     return (swap, *free_slots(old), *_unspend(old, runs_per_hour))
 
 
-def end_unstarted(
-    old: FollowUp, reason: str, *, stamp: Stamp, kind: str | None = None, runs_per_hour: int = 0
+def not_started(
+    old: FollowUp, reason: str, *, stamp: Stamp, wake_at: datetime, kind: str | None = None, runs_per_hour: int = 0
 ) -> tuple[Change, ...]:
-    """Takes a live follow-up whose agent surely did not start, and which is not to come back: it was cancelled, or another
-    took its place. Gives its end, of a run that was not started, with all that it took."""
+    """Takes a live follow-up whose agent surely did not start; gives it back (`release`), or, if it was cancelled or
+    another has taken its place, gives its end, with all that it took."""
+    if old.status is Status.RUNNING and old.replaced_by is None:
+        at, write_id = stamp.at, stamp.write_id
+        return release(old, reason, at=at, write_id=write_id, wake_at=wake_at, runs_per_hour=runs_per_hour)
     done = Done(outcome=Outcome.CANCELLED, summary="The agent was not started.")
     onward = Next(status=Status.CANCELLED, final=True, fields=UNCLAIMED | UNBLOCKED)
     unstarted = replace(old, started_at=None, deadline_at=None, attempt=old.attempt - 1)

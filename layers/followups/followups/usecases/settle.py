@@ -1,5 +1,6 @@
 """What became of a call of an agent, stored: the finish, the next poll, or the way back into the line."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -10,7 +11,7 @@ from followups.domain.contract import Done, Pending
 from followups.domain.entities import Agent, FollowUp, Run
 from followups.domain.errors import AgentBusy, Conflict, QueueError, StoreCorrupt, StoreError, UnreadableItem
 from followups.domain.messages import Message
-from followups.domain.status import LIVE, Outcome, Status
+from followups.domain.status import LIVE, Outcome
 from followups.ports import Outputs
 from followups.usecases.world import World
 
@@ -79,10 +80,8 @@ def release(world: World, live: FollowUp, agent: Agent, busy: AgentBusy) -> Ran:
         if now.handle != live.handle:
             # A worker has taken it since it was asked for.
             return ()
-        if now.status is Status.CANCELLING or now.replaced_by is not None:
-            return runs.end_unstarted(now, busy.reason, stamp=stamp, kind=agent.kind, runs_per_hour=runs_per_hour)
-        return runs.release(
-            now, busy.reason, at=stamp.at, write_id=stamp.write_id, wake_at=stamp.at + wait, runs_per_hour=runs_per_hour
+        return runs.not_started(
+            now, busy.reason, stamp=stamp, wake_at=stamp.at + wait, kind=agent.kind, runs_per_hour=runs_per_hour
         )
 
     changes = _store(world, live, decide)
@@ -99,7 +98,9 @@ def keep_apart(outputs: Outputs, run_id: str, done: Done) -> Done:
         # There lies what it printed, as it came. What its target has made of that stands nowhere else: an answer by the
         # contract, or the end of stderr behind the beginning.
         return replace(done, report=contract.fit(done.report))
-    ref = outputs.keep(run_id, done.report)
+    # By what it says: an answer that comes second, and is refused, must not take the place of the first.
+    said = hashlib.sha256(done.report.encode("utf-8", "replace")).hexdigest()[:8]
+    ref = outputs.keep(f"{run_id}-{said}", done.report)
     # What could not be kept apart stays where it is, as much of it as an item takes.
     return replace(done, output_ref=ref, report=contract.fit(done.report, INLINE if ref else contract.REPORT_LIMIT))
 

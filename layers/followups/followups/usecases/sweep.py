@@ -232,15 +232,13 @@ def _lease_ran_out(world: World, item: FollowUp, at: datetime, outgoing: Outgoin
         world.store.commit(advance(item, item.status, at=at, write_id=world.chance.new_id(), wake_at=later))
         facts["lease_waits"] += 1
         return
-    if item.handle == WAITING and item.status is Status.RUNNING:
+    if item.handle == WAITING:
         # A machine that slept has not asked in time, but who took it would have said so: nothing was started.
-        limits, wake_at = world.limits, at + retry.blocked_pause(*world.limits.blocked_s, world.chance.luck())
-        world.store.commit(
-            *runs.release(
-                item, nobody_took(item.agent), at=at, write_id=world.chance.new_id(), wake_at=wake_at,
-                runs_per_hour=limits.runs_per_hour,
-            )
+        changes = runs.not_started(
+            item, nobody_took(item.agent), stamp=world.stamp(at), runs_per_hour=world.limits.runs_per_hour,
+            wake_at=at + retry.blocked_pause(*world.limits.blocked_s, world.chance.luck()),
         )  # fmt: skip
+        world.store.commit(*changes)
         facts["returned"] += 1
         return
     end_lease(world, item, at, outgoing, facts)
