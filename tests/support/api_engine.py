@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from followups.adapters.local import NoLeases
 from followups.adapters.sqlite import SQLiteStore
@@ -13,10 +14,11 @@ from followups.domain.entities import Run
 from followups.domain.errors import MailNotSent, MailRefused, MailUncertain
 from followups.domain.ids import derive_id
 from followups.domain.messages import Message
+from followups.ports import AgentTarget, Outputs
 from followups.usecases.report import send_report
 from followups.usecases.run import Crew, run
 from followups.usecases.sweep import Swept, sweep
-from followups.usecases.world import Limits, World
+from followups.usecases.world import Limits, NoOutputs, World
 from tests.support.api import SECRET, Api
 from tests.support.clock import ManualClock
 from tests.support.world import FakeAgent, ListQueue
@@ -61,16 +63,18 @@ class FakeMailer:
 class Engine(Api):
     """The API of a world that lives in memory, and what sweeper, runner and reporter do in it."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, *, outputs: Outputs | None = None, **service: Any) -> None:
         self.clock = ManualClock()
         self.path = Path(":memory:")
         self.store = SQLiteStore(self.path)
         self.queue, self.agent, self.mailer = ListQueue(), FakeAgent(), FakeMailer()
         self.world = World(
-            store=self.store, queue=self.queue, clock=self.clock, chance=SteadyChance(), leases=NoLeases(), limits=limits
-        )
-        service = Service(world=self.world, secrets=(SECRET,), default_timezone="UTC", allow_commands=True)
-        self._handler = api(service, log=self._log)
+            store=self.store, queue=self.queue, clock=self.clock, chance=SteadyChance(), leases=NoLeases(),
+            outputs=outputs or NoOutputs(), limits=limits,
+        )  # fmt: skip
+        self.targets: dict[str, AgentTarget] = {"command": self.agent}
+        usual = {"world": self.world, "secrets": (SECRET,), "default_timezone": "UTC", "allow_commands": True}
+        self._handler = api(Service(**(usual | service)), log=self._log)
         self._looks = None
 
     def sweep(self) -> Swept:
@@ -80,7 +84,7 @@ class Engine(Api):
 
     def run(self, message: Message, does: Callable[[AgentCall], Done | Pending]) -> str:
         self.agent.does = does
-        return run(self.world, Crew(targets={"command": self.agent}, secret=SECRET), message, remaining=REMAINING).word
+        return run(self.world, Crew(targets=self.targets, secret=SECRET), message, remaining=REMAINING).word
 
     def report(self, message: Message, does: str) -> str:
         self.mailer.does = does

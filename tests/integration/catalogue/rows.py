@@ -7,18 +7,17 @@ tested where `ELSEWHERE` says, or waits in `NOT_YET`.
 import re
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import pytest
 
-from followups.api.agent_schemas import PutAgent
 from followups.api.schemas import CreateFollowUp
 from tests.support import cfn
+from tests.unit.test_template_api import OF_RUNS, PUBLIC
 
 ROWS = range(1, 95)
 GROUPS = {"api": range(1, 65), "cli": range(65, 72), "config": range(72, 79), "template": range(79, 87),
           "events": range(87, 95)}  # fmt: skip
-_PACKAGE = cfn.ROOT / "layers/followups/followups"
 
 
 def row(number: int, name: str, *values: Any) -> Any:
@@ -27,23 +26,10 @@ def row(number: int, name: str, *values: Any) -> Any:
     return pytest.param(*values, id=f"{group}-{number:02d}-{name}")
 
 
-def never_said(word: str) -> bool:
-    """Says whether no line of the package has the word."""
-    return not any(word in path.read_text(encoding="utf-8") for path in _PACKAGE.rglob("*.py"))
-
-
 def each_route(asks: Callable[[dict[str, Any]], bool]) -> bool:
-    """Says whether the gateway asks this on every route but the two public ones."""
+    """Says whether the gateway asks this on every route but the public ones, and those of runs by their token alone."""
     routes = cfn.resources("AWS::ApiGatewayV2::Route").values()
-    return all(asks(it) for it in routes if it["RouteKey"] not in ("GET /v1/healthz", "GET /openapi.json"))
-
-
-def never_made(type_: str) -> bool:
-    return not cfn.resources(type_)
-
-
-def no_agents_by_url() -> bool:
-    return get_args(PutAgent.model_fields["kind"].annotation) == ("command", "lambda")
+    return all(asks(it) for it in routes if it["RouteKey"] not in PUBLIC | OF_RUNS)
 
 
 class Later(NamedTuple):
@@ -61,9 +47,6 @@ NOT_YET: dict[int, Later] = {
     2: Later("API Gateway: it compares the scopes and says 403 before our code is asked", _SCOPED),
     3: Later("API Gateway: an ID token has no scopes, and every route asks for one", _SCOPED),
     17: Later("API Gateway: its own limit of the header section, 431", _AUTHORIZED),
-    53: Later("issue 6: quotas of open follow-ups and of creations", lambda: never_said("quota_active")),
-    76: Later("issue 6: agents by URL; an unknown kind and a function elsewhere are config-76", no_agents_by_url),
-    92: Later("issue 6: agents over HTTP; those of commands and functions are tested", no_agents_by_url),
     94: Later(
         "the issue on mail: what SES tells of a single mail; until then its events are counted, and alarmed",
         lambda: (
@@ -82,6 +65,8 @@ ELSEWHERE: dict[int, list[tuple[str, str]]] = {
     21: [("tests/integration/test_store_races.py", "test_one_id_for_one_idempotency_key")],
     22: [("tests/integration/test_api.py", "test_the_same_key_makes_one_followup")],
     51: [("tests/integration/test_api.py", "test_a_tree_has_its_budget")],
+    53: [("tests/integration/test_quota.py", "test_one_over_the_quota_is_refused_and_told_what_to_do"),
+         ("tests/integration/test_quota.py", "test_of_many_who_create_at_once_as_many_as_may")],
     66: [("tests/integration/test_operator.py", "test_a_login_that_fails_remembers_nothing")],
     69: [("tests/integration/test_cli_refusals.py", "test_a_reader_that_goes_away_makes_no_noise")],
     78: [("tests/integration/test_dynamodb.py", "test_fewer_partitions_than_before_leave_nothing_unseen")],
@@ -94,7 +79,8 @@ ELSEWHERE: dict[int, list[tuple[str, str]]] = {
     75: [("tests/unit/test_lambda_settings.py", "test_everybody_may_receive_only_if_it_is_said_twice")],
     77: [("tests/unit/test_lambda_settings.py", "test_signing_key")],
     79: [("tests/unit/test_template.py", "test_message_stays_hidden_while_its_function_may_live")],
-    81: [("tests/unit/test_template.py", "test_every_route_but_two_asks_who_calls")],
+    81: [("tests/unit/test_template_api.py",
+          "test_every_route_asks_who_calls_but_the_public_ones_and_those_of_runs")],
     82: [("tests/unit/test_iam.py", "test_wildcards_are_explained"),
          ("tests/unit/test_iam.py", "test_mail_goes_from_the_sender_to_those_who_may_receive")],
     83: [("tests/unit/test_template.py", "test_one_rule_with_one_target_that_retries_nothing")],
@@ -103,7 +89,11 @@ ELSEWHERE: dict[int, list[tuple[str, str]]] = {
     86: [("tests/unit/test_template.py", "test_table_is_safe_and_named_as_the_code_names_it")],
     92: [("tests/integration/test_agents_lambda.py", "test_what_it_answers"),
          ("tests/integration/test_agents_command.py", "test_how_it_ends"),
-         ("tests/integration/test_agents_command.py", "test_a_long_answer_is_not_mistaken_for_a_report")],
+         ("tests/integration/test_agents_command.py", "test_a_long_answer_is_not_mistaken_for_a_report"),
+         *(("tests/integration/test_agents_https.py", it) for it in (
+             "test_what_it_answers", "test_of_a_flood_two_megabytes_are_read",
+             "test_headers_without_end_are_not_read_for_ever", "test_a_slow_server_has_the_whole_time_and_no_more")),
+         ("tests/integration/test_agents_https_safety.py", "test_a_redirect_inwards_is_not_followed")],
     93: [("tests/unit/test_report.py", "test_no_text_becomes_markup")],
 }  # fmt: skip
 
@@ -119,7 +109,9 @@ OTHERWISE: dict[int, str] = {
     34: "WHEN.md 14: the year 1 is a past time, which is answered with the next sensible one",
     38: "there is one field for the time, in words (DESIGN.md §6): `in`, `every` and `cron` are unknown fields, 422",
     46: "one follow-up has one recipient: a list is no text (422), and addresses joined by commas are no address",
-    50: "a run token has no expiry: it is worth something only while its run lives (DESIGN.md §3)",
+    50: "a run token is worth something while its run lives (DESIGN.md §3); a result after its deadline is 410, and kept",
+    51: "409, not 403: an agent is told that it is for good (`retryable` false), and what to do instead (`hint`)",
+    53: "creations are bounded by what may be open, and by the gateway's throttle: 429 is its own answer",
     61: "cancelling is in progress too: 409",
     66: "without an address the command works on the laptop's own file (DESIGN.md §6): nothing is missing",
     78: "lowering is not refused, which would stop every sweep: the table remembers the most, and the sweep looks at all",

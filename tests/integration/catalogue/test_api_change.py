@@ -9,7 +9,7 @@ from followups.api import cursor
 from followups.domain import ids
 from followups.domain.changes import Add
 from followups.domain.entities import FollowUp
-from followups.domain.status import CLOSED, WAKING, ReportStatus, Status
+from followups.domain.status import CLOSED, LIVE, WAKING, ReportStatus, Status
 from tests.integration.catalogue.rows import row
 from tests.integration.catalogue.test_api_transport import refused
 from tests.support.api import SECRET, Api
@@ -28,9 +28,17 @@ ROUTES: list[tuple[str, str, dict[str, Any] | None]] = [
     ("POST", f"{PATH}/{{}}/snooze", {"until": "3d"}),
     ("POST", f"{PATH}/{{}}/retry", None),
     ("GET", f"{PATH}/{{}}/runs", None),
+    ("GET", f"{PATH}/{{}}/tree", None),
+    ("POST", f"{PATH}/{{}}/stop-tree", None),
     ("GET", "/v1/runs/{}", None),
     ("GET", "/v1/runs/{}/report", None),
 ]
+
+#: Every route about one agent that is there already.
+OF_AN_AGENT: list[tuple[str, str, dict[str, Any] | None]] = [
+    ("GET", "", None), ("DELETE", "", None), ("POST", "/disable", None), ("POST", "/enable", None),
+    ("GET", "/secret", None), ("POST", "/work", {"worker": "desk"}),
+]  # fmt: skip
 
 
 def at(api: Api, status: Status, **fields: Any) -> FollowUp:
@@ -38,6 +46,7 @@ def at(api: Api, status: Status, **fields: Any) -> FollowUp:
     later = START + timedelta(hours=1)
     usual: dict[str, Any] = {"owner": "me", "agent": "@checklist", "status": status, "message": "disk / < 99%"}
     usual |= {"wake_at": later if status in WAKING else None, "fence": 1, "started_at": START, "due_at": later}
+    usual |= {"attempt": 1, "deadline_at": later} if status in LIVE else {}
     usual |= {"closed_at": START, "expires_at": START + timedelta(days=90)} if status in CLOSED else {}
     it = follow_up(**(usual | fields))
     api.store.commit(Add(it))
@@ -91,8 +100,9 @@ def test_api_54_another_s_is_answered_as_nobody_s(api: Api) -> None:
 
 def test_api_54_an_agent_that_is_not_there(api: Api) -> None:
     for name in ("@nobody", "checklist", "%00", "@x%23META", "x" * 5_000, "%ed%a0%80", "@"):
-        refused(api, api.event("GET", f"/v1/agents/{name}"), 404, "not_found")
-        refused(api, api.event("DELETE", f"/v1/agents/{name}"), 404, "not_found")
+        for method, verb, sent in OF_AN_AGENT:
+            refused(api, api.event(method, f"/v1/agents/{name}{verb}", sent), 404, "not_found")
+        refused(api, api.event("POST", f"/v1/agents/{name}/test", {"task": "Try"}), 422, "unknown_agent")
         put = api.event("PUT", f"/v1/agents/{name}", {"kind": "command", "command": ["true"]})
         if name != "@nobody":
             refused(api, put, 422, "invalid_agent_name")
@@ -193,7 +203,6 @@ def test_api_57_a_cursor_of_which_one_character_was_changed(api: Api, listed: st
 
 DONE, FAILED, CANCELLED = Status.DONE, Status.FAILED, Status.CANCELLED
 OPEN = (Status.SCHEDULED, Status.CLAIMED, Status.PAUSED)
-LIVE = (Status.RUNNING, Status.CANCELLING)
 VERBS: list[tuple[int, str, str, str, dict[Status, tuple[int, str | None]]]] = [
     (58, "cancel", "DELETE", "", {
         **dict.fromkeys(OPEN, (200, None)), **dict.fromkeys(LIVE, (202, None)), CANCELLED: (200, None),
@@ -211,6 +220,8 @@ VERBS: list[tuple[int, str, str, str, dict[Status, tuple[int, str | None]]]] = [
         **dict.fromkeys(OPEN, (200, None)), **dict.fromkeys(LIVE, (409, "in_progress")),
         **dict.fromkeys(CLOSED, (409, "already_finished"))})
       for verb, suffix in (("pause", "/pause"), ("pause-until", "/pause"), ("snooze", "/snooze"))),
+    (58, "stop-tree", "POST", "/stop-tree", dict.fromkeys(Status, (200, None))),
+    (54, "tree", "GET", "/tree", dict.fromkeys(Status, (200, None))),
 ]  # fmt: skip
 SENT = {"edit": {"task": "New"}, "pause-until": {"until": "monday"}, "snooze": {"until": "3d"}}
 
@@ -283,6 +294,9 @@ def test_an_edit_names_the_version_that_was_read(api: Api, if_match: str | None,
         row(62, "no-address", {"report_to": "a@b"}, "invalid_email", "report_to"),
         row(62, "no-checklist", {"message": "make tea"}, "invalid_checklist", "message"),
         row(62, "attempts", {"max_attempts": 11}, "validation_error", "max_attempts"),
+        row(62, "no-goal", {"done_when": "\n"}, "validation_error", "done_when"),
+        row(62, "ladder", {"retry_until_met": "1d"}, "validation_error", "retry_until_met"),
+        row(62, "give-up", {"give_up_at": "2w"}, "validation_error", "give_up_at"),
         row(62, "one-good-one-bad", {"task": "New", "due": "0d"}, "invalid_due", "due"),
     ],
 )

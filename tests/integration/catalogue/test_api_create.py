@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from followups.domain.ids import run_id
 from followups.domain.lineage import RunToken, sign_run
 from followups.domain.status import Status
 from tests.integration.catalogue.rows import row
@@ -132,7 +133,11 @@ class Live:
         self.api = api
         self.id = api.make()["id"]
         hour = START + timedelta(hours=1)
-        spoil(api, self.id, status=Status.RUNNING, fence=1, attempt=1, started_at=START, lease_until=hour, wake_at=hour)
+        spoil(
+            api, self.id, status=Status.RUNNING, fence=1, attempt=1, started_at=START, deadline_at=hour, lease_until=hour,
+            wake_at=hour,
+        )  # fmt: skip
+        self.run = f"/v1/runs/{run_id(self.id, 1)}"
 
     def token(self, secret: bytes = SECRET, **changed: Any) -> str:
         fields: dict[str, Any] = {"owner": "me", "follow_up_id": self.id, "fence": 1, "deadline": DEADLINE}
@@ -158,9 +163,9 @@ def live(api: Api) -> Live:
             lambda _: sign_run(RunToken("me", "a" * 26, 1, DEADLINE), b"another secret, 32 bytes long .."),
         ),
         row(50, "word", lambda _: "token"),
-        row(50, "three-words", lambda _: "fr1.a.b"),
-        row(50, "empty-parts", lambda _: "fr1.."),
-        row(50, "other-version", lambda it: it.replace("fr1.", "fr2.")),
+        row(50, "three-words", lambda _: "fr2.a.b"),
+        row(50, "empty-parts", lambda _: "fr2.."),
+        row(50, "other-version", lambda it: it.replace("fr2.", "fr1.")),
         row(50, "cut-off", lambda it: it[:-1]),
         row(50, "no-signature", lambda it: it.rpartition(".")[0] + "."),
         row(50, "signature-twice", lambda it: f"{it}.{it.rpartition('.')[2]}"),
@@ -168,13 +173,15 @@ def live(api: Api) -> Live:
         row(50, "blank-behind", lambda it: it + " x"),
         row(50, "two-headers", lambda it: f"{it},{it}"),
         row(50, "jwt-none", lambda _: "eyJhbGciOiJub25lIn0.eyJzdWIiOiJtZSJ9."),
-        row(50, "no-ascii", lambda it: it.replace("fr1", "fr¹")),
+        row(50, "no-ascii", lambda it: it.replace("fr2", "fr²")),
         row(50, "10-kb", lambda it: it + "A" * 10_000),
     ],
 )
 def test_a_forged_token(live: Live, forge: Any) -> None:
     live.refused(forge(live.token()), 401, "invalid_run_token")
     live.refused(forge(live.token()), 401, "invalid_run_token", "GET", PATH, None)
+    for verb, sent in (("complete", {"outcome": "succeeded"}), ("heartbeat", None), ("progress", {"message": "half"})):
+        live.refused(forge(live.token()), 401, "invalid_run_token", "POST", f"{live.run}/{verb}", sent)
 
 
 @pytest.mark.parametrize(
@@ -209,7 +216,10 @@ def spoil(api: Api, follow_up_id: str, **fields: Any) -> None:
 def test_api_51_a_grandchild_has_no_children(api: Api) -> None:
     live = Live(api)
     spoil(api, live.id, depth=2)
-    live.refused(live.token(), 403, "cascade_depth")
+    # Not by `refused`, which finds nothing written: the run's record tells what it was refused.
+    status, said, _ = api.call("POST", PATH, TASK, followups_run_token=live.token())
+    assert (status, said["code"], said["retryable"]) == (409, "cascade_depth", False)
+    assert "Do not ask again" in said["hint"]
 
 
 def test_api_52_what_a_run_may_not(api: Api, live: Live) -> None:
@@ -219,5 +229,9 @@ def test_api_52_what_a_run_may_not(api: Api, live: Live) -> None:
         ("POST", f"{theirs}/run", None), ("DELETE", theirs, None), ("PATCH", theirs, {"task": "Mine"}),
         ("POST", f"{theirs}/pause", None), ("POST", f"{theirs}/resume", None), ("PUT", "/v1/agents/@x", agent),
         ("DELETE", "/v1/agents/@x", None), ("PUT", "/v1/control", {"stopped": True}),
+        ("POST", f"{theirs}/stop-tree", None), ("POST", f"{theirs}/retry", None),
+        ("POST", f"{theirs}/snooze", {"until": "3d"}), ("POST", "/v1/agents/@x/test", {"task": "Try"}),
+        ("POST", "/v1/agents/@x/disable", None), ("POST", "/v1/agents/@x/enable", None),
+        ("GET", "/v1/agents/@x/secret", None), ("POST", "/v1/agents/@x/work", {"worker": "w"}),
     ]:  # fmt: skip
         live.refused(live.token(), 403, "not_with_run_token", method, target, sent)

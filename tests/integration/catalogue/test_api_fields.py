@@ -9,6 +9,33 @@ from tests.integration.catalogue.rows import FIELDS, row
 from tests.integration.catalogue.test_api_transport import refused
 from tests.support.api import TASK, Api
 
+#: What says when it is a success, and how long that is waited for.
+SO = {"done_when": "The backups are there"}
+MET = [
+    row(25, "done-when-blanks", {"done_when": "  "}, "validation_error", "done_when"),
+    row(25, "done-when-2001-characters", {"done_when": "x" * 2_001}, "validation_error", "done_when"),
+    row(25, "done-when-nul", {"done_when": "so\x00"}, "validation_error", "done_when"),
+    row(25, "done-when-of-two-lines", {"done_when": "so\nand so"}, "validation_error", "done_when"),
+    row(47, "done-when-true", {"done_when": True}, "validation_error", "done_when"),
+    row(47, "ladder-list", SO | {"retry_until_met": ["1d"]}, "validation_error", "retry_until_met"),
+    row(47, "give-up-number", SO | {"give_up_at": 1_800_000_000}, "invalid_due", "give_up_at"),
+    row(38, "ladder-without-a-goal", {"retry_until_met": "1d"}, "conflicting_fields", "retry_until_met"),
+    row(38, "give-up-without-a-goal", {"give_up_at": "2w"}, "conflicting_fields", "give_up_at"),
+    row(38, "ladder-and-rule", SO | {"retry_until_met": "1d", "due": "daily"}, "conflicting_fields", "retry_until_met"),
+    *(row(28, f"ladder-{name}", SO | {"retry_until_met": text}, "invalid_ladder", "retry_until_met")
+      for name, text in [
+          ("0d", "0d"), ("4-minutes", "4m"), ("400d", "400d"), ("a-month", "1mo"), ("a-day", "tomorrow"),
+          ("nothing-between", "1d,,2d"), ("no-comma", "1d 2d"), ("comma-behind", "1d,"), ("13-waits", "1d," * 12 + "1d"),
+          ("two-units", "1d2h"), ("arabic-digit", "\u0661d"), ("minus", "-1d"), ("words", "soon"), ("huge", "9" * 40 + "d"),
+      ]),
+    row(28, "ladder-121-characters", SO | {"retry_until_met": "1" * 121}, "validation_error", "retry_until_met"),
+    row(28, "give-up-soon", SO | {"give_up_at": "soon"}, "invalid_due", "give_up_at"),
+    row(28, "give-up-again-and-again", SO | {"give_up_at": "daily"}, "invalid_due", "give_up_at"),
+    row(28, "give-up-before-it-is-due", SO | {"give_up_at": "tomorrow"}, "invalid_due", "give_up_at"),
+    row(27, "give-up-empty", SO | {"give_up_at": ""}, "due_required", "give_up_at"),
+    row(33, "give-up-past", SO | {"give_up_at": "2020-01-01"}, "due_in_past", "give_up_at"),
+    row(34, "give-up-overflow", SO | {"give_up_at": "999999999w"}, "due_out_of_range", "give_up_at"),
+]  # fmt: skip
 WRONG = [
     row(23, "missing", {"agent": ...}, "unknown_agent", "agent"),
     row(23, "null", {"agent": None}, "unknown_agent", "agent"),
@@ -214,6 +241,7 @@ WRONG = [
     row(48, "11", {"max_attempts": 11}, "validation_error", "max_attempts"),
     row(48, "minus-1", {"max_attempts": -1}, "validation_error", "max_attempts"),
     row(48, "40-digits", {"max_attempts": 10**40}, "validation_error", "max_attempts"),
+    *MET,
     *(row(49, name, {name: "x"}, "validation_error", name)
       for name in ("lvl", "root", "parent", "st", "tenant", "fence", "owner", "id", "status", "depth", "wake_at", "version",
                    "write_id", "expires_at", "created_at", "run_id", "lease_until", "request_hash", "rerun", "attempt")),

@@ -109,16 +109,19 @@ FUNCTION = {"kind": "lambda", "target": ARN}
 @pytest.mark.parametrize(
     ("change", "fields"),
     [
-        row(76, "kind-https", {"kind": "https"}, ["/kind"]),
+        row(76, "command-of-a-webhook", {"kind": "https"}, ["/command", "/target"]),
+        row(76, "command-of-a-worker", {"kind": "worker"}, ["/command"]),
+        row(76, "command-of-a-person", {"kind": "person"}, ["/command"]),
+        row(76, "target-of-a-worker", {"kind": "worker", "command": ..., "target": "desk"}, ["/target"]),
+        row(76, "no-target", {"kind": "states", "command": ...}, ["/target"]),
+        row(76, "target-of-two-words", {"kind": "https", "command": ..., "target": "https://a.co/ b"}, ["/target"]),
+        row(76, "mode-odd", {"mode": "later"}, ["/mode"]),
+        row(76, "mode-of-a-command", {"mode": "sync"}, ["/mode"]),
+        row(76, "a-week-and-a-second", {"kind": "worker", "command": ..., "timeout_s": 604_801}, ["/timeout_s"]),
         row(76, "kind-url", {"kind": "url", "url": "http://10.0.0.1/"}, ["/kind", "/url"]),
         row(76, "arn-of-a-command", {"target": ARN}, ["/target"]),
         row(76, "command-of-a-function", {"kind": "lambda"}, ["/command", "/target"]),
         row(76, "no-arn", {"kind": "lambda", "command": ...}, ["/target"]),
-        row(76, "arn-of-no-account", {"kind": "lambda", "command": ..., "target": ARN.replace("3456789012", "")},
-            ["/target"]),
-        row(76, "arn-of-a-queue", {"kind": "lambda", "command": ..., "target": "arn:aws:sqs:eu-west-1:123456789012:q"},
-            ["/target"]),
-        row(76, "only-a-name", {"kind": "lambda", "command": ..., "target": "check-backup"}, ["/target"]),
         row(76, "arn-and-a-line", {"kind": "lambda", "command": ..., "target": f"{ARN}\n"}, ["/target"]),
         row(76, "kind-missing", {"kind": ...}, ["/kind"]),
         row(76, "kind-in-capitals", {"kind": "Command"}, ["/kind"]),
@@ -153,11 +156,33 @@ def test_config_76_no_function_is_called_from_a_laptop(api: Api) -> None:
     refused(api, api.event("PUT", "/v1/agents/@x", FUNCTION), 422, "unknown_kind")
 
 
+@pytest.mark.parametrize(
+    ("kind", "target"),
+    [
+        row(76, "arn-of-no-account", "lambda", ARN.replace("3456789012", "")),
+        row(76, "arn-of-a-queue", "lambda", "arn:aws:sqs:eu-central-1:123456789012:q"),
+        row(76, "only-a-name", "lambda", "check-backup"),
+        row(76, "function-of-a-state-machine", "states", ARN),
+        row(76, "runtime-of-nobody", "agentcore", "arn:aws:bedrock-agentcore:eu-central-1:123456789012:runtime/"),
+        row(76, "function-elsewhere", "lambda", ARN.replace("central", "west")),
+        row(76, "http", "https", "http://agent.example.com/run"),
+        row(76, "metadata-service", "https", "https://169.254.169.254/latest/meta-data"),
+        row(76, "private-address", "https", "https://10.0.0.1/"),
+        row(76, "loopback", "https", "https://127.0.0.1/"),
+        row(76, "loopback-as-ipv6", "https", "https://[::ffff:127.0.0.1]/"),
+        row(76, "localhost", "https", "https://localhost/"),
+        row(76, "local-name", "https", "https://intranet/"),
+        row(76, "password", "https", "https://me:secret@agent.example.com/"),
+        row(76, "no-url", "https", "agent.example.com"),
+    ],
+)
+def test_what_cannot_be_called(aws: Api, kind: str, target: str) -> None:
+    event = aws.event("PUT", "/v1/agents/@x", {"kind": kind, "target": target})
+    assert [it["pointer"] for it in refused(aws, event, 422, "invalid_target")["errors"]] == ["/target"]
+
+
 def test_config_76_no_command_runs_on_aws(aws: Api) -> None:
     refused(aws, aws.event("PUT", "/v1/agents/@x", AGENT), 422, "unknown_kind")
-    refused(
-        aws, aws.event("PUT", "/v1/agents/@x", FUNCTION | {"target": ARN.replace("central", "west")}), 422, "invalid_target"
-    )
     late = refused(aws, aws.event("PUT", "/v1/agents/@x", FUNCTION | {"timeout_s": 900}), 422, "validation_error")
     assert "885 s" in late["detail"]
     task = {"agent": "@checklist", "task": "Check", "message": "command true", "due": "7d"}
