@@ -9,7 +9,7 @@ READ_LIMIT = 1024 * 1024
 
 
 class S3Outputs:
-    """Keeps outputs under `runs/<run id>.txt`, until the bucket forgets them."""
+    """Keeps outputs under `runs/`, each named by its run, until the bucket forgets them."""
 
     def __init__(self, client: Any, bucket: str) -> None:
         self._client = client
