@@ -369,7 +369,11 @@ def test_a_dead_runs_token_takes_nobodys_place(bench: Bench, monkeypatch: pytest
         live = bench.now(it)
         tokens.append(RunToken("me", live.id, live.fence, DEADLINE))
         stale = live
-        monkeypatch.setattr(making, "_descent", lambda *_: (lineage.descend(stale, tokens[0]), lineage.conditions(stale)))
+
+        def descent(_world: World, _asker: Asker, child_id: str) -> Any:
+            return lineage.descend(stale, tokens[0]), lineage.conditions(stale, child_id)
+
+        monkeypatch.setattr(making, "_descent", descent)
         return Done(outcome=Outcome.SUCCEEDED, summary="well")
 
     bench.agent.does = does

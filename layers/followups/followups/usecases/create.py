@@ -93,6 +93,9 @@ def retry(world: World, asker: Asker, follow_up_id: str, *, idempotency_key: str
             agent=_known_agent(world, old.agent).name, task=old.task, message=old.message, report_to=old.report_to,
             max_attempts=old.max_attempts, when=When(text="now", due_at=at, local=None, timezone=old.timezone),
             replace_key=old.replace_key if name and name.follow_up_id == old.id else None,
+            # What makes it a success goes with the task; a time to give it up that has passed does not.
+            done_when=old.done_when, ladder=old.ladder, test=old.test,
+            give_up_at=old.give_up_at if old.give_up_at and old.give_up_at > at else None,
         )  # fmt: skip
 
     digest = hashlib.sha256(f"retry {old.id}".encode()).hexdigest()[:32]
