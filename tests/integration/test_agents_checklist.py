@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 from followups.adapters.agents.checklist import ChecklistAgent
 from followups.adapters.agents.command import CommandAgent
 from followups.domain.contract import Done
-from followups.domain.status import Outcome
+from followups.domain.status import Outcome, Verdict
 from tests.support.calls import agent_call
 from tests.support.clock import START, ManualClock
 
@@ -51,8 +52,9 @@ def mute() -> Iterator[socket.socket]:
         yield listening
 
 
-def check(agent: ChecklistAgent, *lines: str, seconds: float = 10) -> Done:
-    return agent.start(agent_call([], prompt="\n".join(lines), kind="checklist", seconds=seconds))
+def check(agent: ChecklistAgent, *lines: str, seconds: float = 10, done_when: str | None = None) -> Done:
+    call = agent_call([], prompt="\n".join(lines), kind="checklist", seconds=seconds)
+    return agent.start(replace(call, request=call.request | {"done_when": done_when}))
 
 
 @pytest.mark.parametrize(("comparison", "holds"), [("< 100%", True), ("> 0%", True), ("<= 0%", False), (">= 100%", False)])
@@ -144,7 +146,9 @@ def test_http(agent: ChecklistAgent, web: str) -> None:
     assert "status 404" in check(agent, f"http {web}/none is 200").summary
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        assert "cannot be checked" in check(agent, f"http http://127.0.0.1:{free.getsockname()[1]}/ is 200").report
+        assert (
+            "no answer: Connection refused" in check(agent, f"http http://127.0.0.1:{free.getsockname()[1]}/ is 200").report
+        )
 
 
 def test_port_and_http_over_ipv6(agent: ChecklistAgent) -> None:
@@ -164,7 +168,7 @@ def test_what_answers_no_http_does_not_hold(agent: ChecklistAgent, mute: socket.
     threading.Thread(target=_answer_one, args=(mute, 1, answer), daemon=True).start()
     done = check(agent, f"http http://127.0.0.1:{mute.getsockname()[1]}/ is 200")
     assert done.outcome is Outcome.ATTENTION
-    assert "answered no HTTP" in done.report or "cannot be checked: Connection reset" in done.report
+    assert "answered no HTTP" in done.report or "no answer: Connection reset" in done.report
 
 
 def test_command(agent: ChecklistAgent) -> None:
@@ -233,6 +237,47 @@ def test_a_command_line_speaks_on_the_runs_account(tmp_path: Path) -> None:
 def test_commands_are_refused_where_there_are_none(tmp_path: Path) -> None:
     done = check(ChecklistAgent(ManualClock(), None), "command true")
     assert (done.outcome, "laptop only" in done.summary) == (Outcome.FAILED, True)
+
+
+ALL = "all checks hold"
+
+
+@pytest.mark.parametrize(
+    ("lines", "verdict", "evidence"),
+    [
+        (("disk / <= 100%", "file / exists"), Verdict.MET, "2 of 2 checks hold."),
+        (("disk / <= 100%", "disk / > 100%", "file / is missing"), Verdict.NOT_MET, "disk / > 100%: "),
+        (("disk /no/such/folder < 50%",), Verdict.CANNOT_TELL, "disk /no/such/folder < 50%: cannot be checked: No such"),
+        (("disk / <= 100%", "command no-such-thing"), Verdict.CANNOT_TELL, "command no-such-thing: cannot be checked"),
+        (("command no-such-thing", "disk / > 100%"), Verdict.NOT_MET, "disk / > 100%: "),
+        (("command false",), Verdict.NOT_MET, "command false: exit code 1"),
+        (("http http://nobody.invalid/ is 200",), Verdict.CANNOT_TELL, "http http://nobody.invalid/ is 200: cannot be"),
+    ],
+)  # fmt: skip
+def test_a_verdict_goes_by_the_checks(
+    agent: ChecklistAgent, lines: tuple[str, ...], verdict: Verdict, evidence: str
+) -> None:
+    done = check(agent, *lines, done_when=ALL)
+    assert (done.verdict, done.evidence[: len(evidence)]) == (verdict, evidence)
+    assert done.outcome is (Outcome.SUCCEEDED if verdict is Verdict.MET else Outcome.ATTENTION)
+    plain = check(agent, *lines)
+    assert (plain.verdict, plain.evidence, plain.outcome) == (None, "", done.outcome)
+
+
+def test_what_answers_wrongly_or_not_at_all_is_seen_not_to_hold(agent: ChecklistAgent, web: str) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        dead = f"http http://127.0.0.1:{free.getsockname()[1]}/ is 200"
+        done = check(agent, dead, f"http {web}/none is 200", f"http {web}/?a=b is 200", done_when=ALL)
+        secure = check(agent, f"http {web.replace('http', 'https')}/ is 200", done_when=ALL)
+    assert done.verdict is secure.verdict is Verdict.NOT_MET
+    assert done.evidence == f"{dead}: no answer: Connection refused\nhttp {web}/none is 200: status 404"
+
+
+def test_out_of_time_nobody_can_tell(agent: ChecklistAgent) -> None:
+    done = check(agent, "disk / > 100%", "command sleep 5", seconds=0.2, done_when=ALL)
+    assert (done.outcome, done.verdict) == (Outcome.TIMED_OUT, Verdict.CANNOT_TELL)
+    assert done.evidence == "Out of time: 1 of 2 checks were not finished."
 
 
 def _answer_one(listening: socket.socket, count: int, answer: bytes) -> None:

@@ -55,6 +55,14 @@ def test_what_is_not_known_is_refused_with_its_number(line: str) -> None:
     assert (refused.value.code, refused.value.field) == ("invalid_checklist", "message")
 
 
+@pytest.mark.parametrize("line", ["https://e.com/a 200", "HTTPS://e.com/a is 200", "http https://e.com/a 200"])
+def test_an_address_and_a_number_say_it_all(line: str) -> None:
+    [check] = parse(line, allow_commands=False)
+    assert isinstance(check, HttpCheck) and (check.url.lower(), check.status) == ("https://e.com/a", 200)
+    with pytest.raises(Invalid, match="write it like http URL is 200$"):
+        parse("https://e.com/a", allow_commands=False)
+
+
 def test_a_refusal_shows_forms_that_would_work() -> None:
     with pytest.raises(Invalid, match="file PATH newer than 1d"):
         parse("file /a younger than 1d", allow_commands=True)

@@ -92,6 +92,8 @@ def _parse_line(number: int, line: str, allow_commands: bool) -> Check:
     except ValueError as error:
         raise _invalid(f"line {number}, {_short(line)}, has a quote that is not closed", ()) from error
     verb = words[0].lower() if words else ""
+    if verb.startswith(("http://", "https://")):
+        verb, words = "http", ["http", *words]
     if verb == "command" and not allow_commands:
         raise _invalid(f"line {number}: commands run on a laptop only", FORMS[:5])
     reader = _READERS.get(verb)
@@ -131,7 +133,9 @@ def _port(line: str, words: list[str]) -> Check | None:
 
 
 def _http(line: str, words: list[str]) -> Check | None:
-    if len(words) != 3 or words[1].lower() != "is" or not re.fullmatch(r"[1-5]\d\d", words[2], re.ASCII):
+    # The `is` may be left out, as may the verb: an address and a number say it all.
+    wanted = words[2:] if len(words) == 3 and words[1].lower() == "is" else words[1:]
+    if len(wanted) != 1 or not re.fullmatch(r"[1-5]\d\d", wanted[0], re.ASCII):
         return None
     try:
         url = urlsplit(words[0])
@@ -139,7 +143,7 @@ def _http(line: str, words: list[str]) -> Check | None:
     except ValueError:
         return None
     safe = words[0].isascii() and words[0].isprintable() and " " not in words[0]
-    return HttpCheck(line, words[0], int(words[2])) if fits and safe else None
+    return HttpCheck(line, words[0], int(wanted[0])) if fits and safe else None
 
 
 def _command(line: str, words: list[str]) -> Check | None:

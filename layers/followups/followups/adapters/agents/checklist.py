@@ -3,9 +3,11 @@
 import http.client
 import shutil
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,9 +16,9 @@ from followups.adapters.agents.command import CommandAgent
 from followups.adapters.agents.process import now
 from followups.domain import checklist
 from followups.domain.checklist import Check, CommandCheck, DiskCheck, FileCheck, HttpCheck, PortCheck
-from followups.domain.contract import AgentCall, Done, Pending
+from followups.domain.contract import EVIDENCE_LIMIT, AgentCall, Done, Pending
 from followups.domain.errors import AgentUncertain, Invalid
-from followups.domain.status import Outcome
+from followups.domain.status import Outcome, Verdict
 from followups.domain.text import first_line, plain
 from followups.ports import Clock
 
@@ -24,6 +26,8 @@ from followups.ports import Clock
 _PATIENCE_S = 10.0
 #: What paths, host names and times of files can raise.
 _UNCHECKABLE = (OSError, ValueError, RuntimeError, OverflowError)
+#: What is the other side's answer that it does not answer. A name that nobody knows, or no network, may be our own trouble.
+_NO_ANSWER = (ConnectionError, ssl.SSLError)
 _AGES_S = 1e12
 _COMPARE = {
     "<": lambda a, b: a < b,
@@ -41,6 +45,46 @@ class _OutOfTime(Exception):
     """The deadline came before the check's answer."""
 
 
+@dataclass(slots=True)
+class _Found:
+    """What the checks have come to."""
+
+    #: The report.
+    lines: list[str] = field(default_factory=list)
+    #: Those that were seen not to hold; those of which that could not be told; and how many
+    #: there was no time for.
+    broken: list[str] = field(default_factory=list)
+    unseen: list[str] = field(default_factory=list)
+    missing: int = 0
+
+    def take(self, check: Check, holds: bool | None, measured: str) -> None:
+        said = f"{check.line}: {measured}"
+        self.lines.append(f"{'ok' if holds else 'NO'}  {said}")
+        if not holds:
+            (self.unseen if holds is None else self.broken).append(said)
+
+    def late(self, check: Check, what: str) -> None:
+        self.missing += 1
+        self.lines.append(f"--  {check.line}: {what}, out of time")
+
+    def done(self, *, asked: bool) -> Done:
+        """Gives the answer, with a verdict if it is asked for one."""
+        count, wrong = len(self.lines), [*self.broken, *self.unseen]
+        outcome, summary = Outcome.SUCCEEDED, f"{count - len(wrong)} of {count} checks hold"
+        if self.missing:
+            outcome, summary = Outcome.TIMED_OUT, f"Out of time: {self.missing} of {count} checks were not finished."
+        elif wrong:
+            outcome, summary = Outcome.ATTENTION, first_line(f"{summary}; {wrong[0]}")
+        done = Done(outcome=outcome, summary=summary, report="\n".join(self.lines))
+        if not asked:
+            return done
+        if self.missing:
+            return replace(done, verdict=Verdict.CANNOT_TELL, evidence=summary)
+        verdict = Verdict.NOT_MET if self.broken else Verdict.CANNOT_TELL if wrong else Verdict.MET
+        evidence = "\n".join(self.broken or self.unseen) or f"{summary}."
+        return replace(done, verdict=verdict, evidence=plain(evidence)[:EVIDENCE_LIMIT])
+
+
 class ChecklistAgent:
     """Checks the lines of the prompt one after the other. `command` runs command lines; None where there are none."""
 
@@ -49,32 +93,31 @@ class ChecklistAgent:
         self._command = command
 
     def start(self, call: AgentCall) -> Done:
-        """Gives `succeeded` if all checks hold, `attention` if one does not, `timed_out` if there was no time for all."""
+        """Gives `succeeded` if all checks hold, `attention` if one does not, `timed_out` if there was no time for all.
+
+        Asked for a verdict it goes by the checks, whatever the words of `done_when` are.
+        """
         try:
             checks = checklist.parse(str(call.request["prompt"]), allow_commands=self._command is not None)
         except Invalid as error:
             return Done(outcome=Outcome.FAILED, summary=error.detail)
         end = now() + call.seconds
-        lines, broken, late = [], [], 0
+        found = _Found()
         for check in checks:
             left = end - now()
             if left <= 0:
-                late += 1
-                lines.append(f"--  {check.line}: not checked, out of time")
+                found.late(check, "not checked")
                 continue
             try:
                 holds, measured = self._check(check, left, call)
             except _OutOfTime:
-                late += 1
-                lines.append(f"--  {check.line}: stopped, out of time")
+                found.late(check, "stopped")
                 continue
             except _Stopped:
                 summary = "Followups was shut down and stopped the checks."
-                return Done(outcome=Outcome.UNKNOWN, summary=summary, report="\n".join(lines))
-            lines.append(f"{'ok' if holds else 'NO'}  {check.line}: {measured}")
-            if not holds:
-                broken.append(f"{check.line}: {measured}")
-        return _done(len(checks), lines, broken, late)
+                return Done(outcome=Outcome.UNKNOWN, summary=summary, report="\n".join(found.lines))
+            found.take(check, holds, measured)
+        return found.done(asked=bool(call.request.get("done_when")))
 
     def poll(self, call: AgentCall, handle: str) -> Done | Pending:
         """Is never needed: the checks are over when `start` returns."""
@@ -83,7 +126,8 @@ class ChecklistAgent:
     def cancel(self, call: AgentCall, handle: str) -> None:
         """Has nothing to stop."""
 
-    def _check(self, check: Check, left: float, call: AgentCall) -> tuple[bool, str]:
+    def _check(self, check: Check, left: float, call: AgentCall) -> tuple[bool | None, str]:
+        """Gives whether it holds, None if that could not be seen, and what was measured."""
         if self._command is not None and self._command.processes.stopping:
             raise _Stopped
         seconds, clock = min(left, _PATIENCE_S), self._clock
@@ -102,9 +146,13 @@ class ChecklistAgent:
         except TimeoutError as error:
             if seconds < _PATIENCE_S:
                 raise _OutOfTime from error
-            return False, f"no answer within {seconds:.0f} s"
+            # A disk that does not answer says nothing of what is on it.
+            holds = None if isinstance(check, DiskCheck | FileCheck) else False
+            return holds, f"no answer within {seconds:.0f} s"
+        except _NO_ANSWER as error:
+            return False, f"no answer: {getattr(error, 'reason', None) or error.strerror or error}"
         except _UNCHECKABLE as error:
-            return False, f"cannot be checked: {getattr(error, 'strerror', None) or error}"
+            return None, f"cannot be checked: {getattr(error, 'strerror', None) or error}"
 
     def _run(self, check: CommandCheck, left: float, call: AgentCall) -> tuple[bool, str]:
         if self._command is None:
@@ -119,17 +167,6 @@ class ChecklistAgent:
         said = first_line(plain(ended.out.text)) or first_line(plain(ended.err.text))
         how = f"exit code {ended.code}" if ended.code >= 0 else f"killed by signal {-ended.code}"
         return ended.code == 0, f"{how}, {said}" if said else how
-
-
-def _done(count: int, lines: list[str], broken: list[str], late: int) -> Done:
-    report = "\n".join(lines)
-    if late:
-        summary = f"Out of time: {late} of {count} checks were not finished."
-        return Done(outcome=Outcome.TIMED_OUT, summary=summary, report=report)
-    holding = f"{count - len(broken)} of {count} checks hold"
-    if broken:
-        return Done(outcome=Outcome.ATTENTION, summary=first_line(f"{holding}; {broken[0]}"), report=report)
-    return Done(outcome=Outcome.SUCCEEDED, summary=holding, report=report)
 
 
 def _within(seconds: float, work: Callable[[], tuple[bool, str]]) -> tuple[bool, str]:
