@@ -32,6 +32,14 @@ class PutFunction(PutAgent):
     """The same with other fields that must be there."""
 
 
+class PutLasting(PutAgent):
+    """Again: one whose runs outlive the call that starts them."""
+
+
+def named(model: type[BaseModel]) -> str:
+    return "PutAgent" if issubclass(model, PutAgent) else model.__name__
+
+
 #: What is raised in these rooms and is no answer to an HTTP request.
 NOT_OVER_HTTP = {(400, "invalid_event")}
 
@@ -150,6 +158,8 @@ FIELDS: list[tuple[type[BaseModel], str, list[Any]]] = [
     (PutFunction, "command", [[], ["a"], *ODD]),
     (PutAgent, "rerun", ["safe", "never", *ODD]),
     (PutAgent, "timeout_s", ODD),
+    (PutFunction, "timeout_s", ODD),
+    (PutLasting, "timeout_s", [*ODD, 604_800, 604_801]),
     (PutAgent, "max_concurrency", [100, 101, *ODD]),
     (PutAgent, "max_attempts", ODD),
     (Pause, "reason", TEXTS + ODD),
@@ -179,6 +189,7 @@ LEAST: dict[type[BaseModel], dict[str, Any]] = {
     EditFollowUp: {},
     PutAgent: {"kind": "command", "command": ["a"]},
     PutFunction: {"kind": "lambda", "target": FUNCTION},
+    PutLasting: {"kind": "states", "target": FUNCTION},
     Pause: {},
     PutControl: {"stopped": True},
     TryAgent: {"task": "a"},
@@ -191,15 +202,13 @@ LEAST: dict[type[BaseModel], dict[str, Any]] = {
 KINDS = ["command", "lambda", "agentcore", "states", "https", "worker", "person", "checklist", None]
 COMMANDS: list[Any] = [..., [], ["a"]]
 TARGETS: list[Any] = [..., None, "x", "", "a b"]
+TIMES: list[Any] = [..., 3_600, 3_601]
 WAYS: list[Any] = [..., None, "sync", "async", "durable", "odd"]
 
 
 @pytest.mark.parametrize(("model", "field", "values"), FIELDS, ids=lambda it: getattr(it, "__name__", str(it))[:20])
 def test_a_body_is_taken_if_the_document_says_so(model: type[BaseModel], field: str, values: list[Any]) -> None:
-    place = {
-        "$ref": f"#/components/schemas/{model.__name__.replace('Function', 'Agent')}",
-        "components": DOCUMENT["components"],
-    }
+    place = {"$ref": f"#/components/schemas/{named(model)}", "components": DOCUMENT["components"]}
     schema = jsonschema_rs.Draft202012Validator(place, validate_formats=True)
     for value in values:
         sent = LEAST[model] | {field: value}
@@ -215,8 +224,8 @@ def test_a_body_is_taken_if_the_document_says_so(model: type[BaseModel], field: 
 def test_an_agent_is_taken_with_what_goes_with_its_kind(kind: str | None) -> None:
     place = {"$ref": "#/components/schemas/PutAgent", "components": DOCUMENT["components"]}
     schema = jsonschema_rs.Draft202012Validator(place)
-    for command, target, mode in itertools.product(COMMANDS, TARGETS, WAYS):
-        named = {"kind": kind, "command": command, "target": target, "mode": mode}
+    for command, target, mode, timeout_s in itertools.product(COMMANDS, TARGETS, WAYS, TIMES):
+        named = {"kind": kind, "command": command, "target": target, "mode": mode, "timeout_s": timeout_s}
         sent = {name: value for name, value in named.items() if value is not ...}
         try:
             PutAgent.model_validate(sent)
@@ -235,10 +244,7 @@ def test_an_example_can_be_sent(name: str) -> None:
 
 @pytest.mark.parametrize("model", LEAST)
 def test_fields_that_must_be_there(model: type[BaseModel]) -> None:
-    place = {
-        "$ref": f"#/components/schemas/{model.__name__.replace('Function', 'Agent')}",
-        "components": DOCUMENT["components"],
-    }
+    place = {"$ref": f"#/components/schemas/{named(model)}", "components": DOCUMENT["components"]}
     schema, least = jsonschema_rs.Draft202012Validator(place), LEAST[model]
     assert not least or schema.is_valid(least)
     for name in least:

@@ -18,10 +18,12 @@ from followups.api.schemas import (
     lines,
     must_have,
 )
-from followups.domain.targets import LONGEST_S, MODES, URL_LIMIT
+from followups.domain.targets import LONGEST_S, MODES, URL_LIMIT, is_lasting
 
 Argument = Annotated[str, Field(max_length=4_096, json_schema_extra={"pattern": MANY_LINES}), AfterValidator(lines)]
 Target = Annotated[str, Field(min_length=1, max_length=URL_LIMIT, pattern=r"^[!-~]+$")]
+#: Nobody is waited for longer than this, in seconds.
+LONGEST_WAITED_S = 3_600
 _TARGETED = ("lambda", "agentcore", "states", "https")
 _FORMS: dict[str, Any] = {
     "command": {"required": ["command"], "properties": {"command": {"minItems": 1}, "target": {"type": "null"}}},
@@ -36,13 +38,24 @@ _FORMS: dict[str, Any] = {
 def _one_kind(schema: dict[str, Any]) -> None:
     """Says in JSON Schema what goes with which kind."""
     schema["oneOf"] = [
-        form | {"properties": form["properties"] | {"kind": {"const": kind}} | _modes(kind)}
+        {"allOf": [_times(kind)], **form, "properties": form["properties"] | {"kind": {"const": kind}} | _modes(kind)}
         for kind, form in _FORMS.items()
     ]
 
 
 def _modes(kind: str) -> dict[str, Any]:
     return {"mode": {"enum": [*MODES[kind], None]} if kind in MODES else {"type": "null"}}
+
+
+def _times(kind: str) -> dict[str, Any]:
+    """Whoever is waited for may take an hour, whatever installation it is."""
+    waited: dict[str, Any] = {"properties": {"timeout_s": {"maximum": LONGEST_WAITED_S}}}
+    if is_lasting(kind, None):
+        return {}
+    lasting = [mode for mode in MODES.get(kind, ()) if is_lasting(kind, mode)]
+    return (
+        waited if not lasting else {"if": {"properties": {"mode": {"enum": lasting}}, "required": ["mode"]}, "else": waited}
+    )
 
 
 class PutAgent(Closed):
@@ -86,6 +99,15 @@ class PutAgent(Closed):
         kind = info.data.get("kind")
         if (kind in _TARGETED and value is None) or (kind in ("command", "worker") and value is not None):
             raise error("validation_error", f"a {kind} agent is registered with {_goes_with(kind)}")
+        return value
+
+    @field_validator("timeout_s")
+    @classmethod
+    def _can_be_waited_for(cls, value: int, info: ValidationInfo) -> int:
+        kind, mode = info.data.get("kind"), info.data.get("mode")
+        if kind is not None and value > LONGEST_WAITED_S and not is_lasting(kind, mode):
+            said = f"{value} s are more than the {LONGEST_WAITED_S} s that a run may take that is waited for"
+            raise error("validation_error", said)
         return value
 
 

@@ -40,20 +40,16 @@ def _check_kind(service: Service, sent: PutAgent) -> None:
 
 
 def _timeout(service: Service, sent: PutAgent) -> int:
-    """Gives the seconds that the agent may take where it runs. Raises Invalid for one that is waited for longer than can
-    be."""
-    if targets.is_lasting(sent.kind, sent.mode):
+    """Gives the seconds that the agent may take where it runs. Raises Invalid for one that is waited for longer than a
+    runner can."""
+    if service.place is None or targets.is_lasting(sent.kind, sent.mode):
         return sent.timeout_s
-    longest_s, what = (
-        (3_600, "a run may take that is waited for") if service.place is None
-        else (service.place.longest_run_s, "a run may take here that is waited for (RunnerTimeout)")
-    )  # fmt: skip
+    longest_s = service.place.longest_run_s
     if sent.timeout_s <= longest_s:
         return sent.timeout_s
     if "timeout_s" in sent.model_fields_set:
-        raise Invalid(
-            "validation_error", f"{sent.timeout_s} s are more than the {longest_s} s that {what}", field="timeout_s"
-        )
+        detail = f"{sent.timeout_s} s are more than the {longest_s} s that a run may take here that is waited for"
+        raise Invalid("validation_error", f"{detail} (RunnerTimeout)", field="timeout_s")
     return longest_s
 
 
