@@ -23,7 +23,7 @@ from followups.local import events
 from followups.usecases.registry import Registration, put_agent
 from followups.usecases.sweep import sweep
 from tests.overload.figures import Repeat, end_with_parent, now_mb, peak_mb, say, spread
-from tests.overload.worker import SECRET, SWEEPER_S, Context, Site
+from tests.overload.worker import MAX_OPEN, SECRET, SWEEPER_S, Context, Site
 from tests.support import bulk
 from tests.support.cfn import ROOT, plain, resources, table_definition, template
 from tests.support.ministack import ministack
@@ -97,7 +97,8 @@ class _Drain:
     def __init__(self, site: Site, accepted: list[str], luck: random.Random, folder: Path) -> None:
         self._site, self._accepted, self._luck, self._folder = site, accepted, luck, folder
         load_writes()
-        world = site.world(SqsQueue(site.client("sqs"), site.start_queue, None), claim_at_birth=True)
+        queue = SqsQueue(site.client("sqs"), site.start_queue, site.report_queue)
+        world = site.world(queue, claim_at_birth=True, max_open=MAX_OPEN)
         service = Service(world=world, secrets=(SECRET,), default_timezone="UTC", allow_commands=False)
         self._api = api(service)
         self._latency: dict[str, list[float]] = defaultdict(list)

@@ -22,6 +22,7 @@ from followups.adapters.sqlite import SQLiteStore
 from followups.local.runtime import Runtime
 from tests.overload.figures import Repeat, cpu_s, end_with_parent, now_mb, peak_mb, say, spread
 from tests.overload.judge import judge, over_bounds
+from tests.overload.worker import MAX_OPEN
 from tests.support import bulk
 from tests.support.laptop import Laptop
 
@@ -38,6 +39,7 @@ def overload(count: int, *, seed: int, cap: int = 8, limit_s: float = 3600.0) ->
         note = Path(folder) / "ran.txt"
         laptop.add_agent("@note", "sh", "-c", f'echo "$FOLLOWUPS_RUN_ID" >> {note}', max_concurrency=cap)
         laptop.call("config", "cap", str(cap))
+        laptop.call("config", "max-open", str(MAX_OPEN))
         start = time.monotonic()
         store = SQLiteStore(laptop.home / "followups.db")
         accepted = bulk.write(

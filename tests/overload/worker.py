@@ -30,6 +30,8 @@ from followups.usecases.world import Limits, World
 SECRET = b"0123456789abcdef0123456789abcdef"
 #: As the template has them, in seconds: between two ticks, and what functions may take.
 TICK_S, SWEEPER_S, RUNNER_S, REPORTER_S = 60, 55, 900, 60
+#: More than will ever be open: what is asked for meanwhile is counted, and never refused for its number.
+MAX_OPEN = 1_000_000
 #: What bootstrap gives the sweeper.
 AGAIN = timedelta(seconds=5)
 

@@ -46,6 +46,7 @@ SENDER = "followups@example.com"
 _SECRET = b"0123456789abcdef0123456789abcdef"
 _LIMITS = Limits(
     look_ahead=timedelta(seconds=5), blocked_s=(1.0, 5.0), reserve=timedelta(seconds=2), lease_margin=MARGIN,
+    max_open=1_000,  # never reached, and counted at each create and each end
 )  # fmt: skip
 
 
@@ -102,7 +103,7 @@ def work(kind: str, site: Site, log: Path) -> None:
 
 
 def _api(site: Site) -> None:
-    world = site.world(SqsQueue(site.client("sqs"), site.start_queue, None), claim_at_birth=True)
+    world = site.world(SqsQueue(site.client("sqs"), site.start_queue, site.report_queue), claim_at_birth=True)
     service = Service(world=world, secrets=(_SECRET,), default_timezone="UTC", allow_commands=True)
     server = ApiServer(0, api(service, log=_log), user=site.owner, now=world.clock.now)
     _say(f"http://{HOST}:{server.server_address[1]}")
