@@ -12,7 +12,7 @@ from followups.domain.entities import FollowUp
 from followups.domain.errors import IllegalTransition
 from followups.domain.ids import Key
 from followups.domain.moves import UNCLAIMED
-from followups.domain.status import Outcome, Status
+from followups.domain.status import Outcome, ReportStatus, Status
 from tests.support.clock import START
 from tests.support.decide import changed, claimed, others, recorded, recurring, running, stamp
 from tests.support.things import agent, follow_up, fresh, later
@@ -180,3 +180,42 @@ def test_a_start_and_its_release_leave_nothing_spent() -> None:
 def test_only_what_is_running_is_given_back(status: Status) -> None:
     with pytest.raises(IllegalTransition):
         release(follow_up(status=status, fence=1, attempt=1, started_at=START))
+
+
+# Not started, and not to come back
+
+
+def not_started(old: FollowUp, **more: Any) -> tuple[Change, ...]:
+    return runs.not_started(old, "no room", stamp=stamp(later(minutes=1)), wake_at=later(minutes=2), kind="https", **more)
+
+
+def test_what_did_not_start_goes_back_into_its_line() -> None:
+    it = changed(not_started(lasting(attempt=2)))
+    assert (it.status, it.attempt, it.wake_at, it.blocked_reason) == (S.SCHEDULED, 1, later(minutes=2), "no room")
+
+
+@pytest.mark.parametrize("kind", [{}, recurring("2026-11-24T12:00", "UTC")])
+@pytest.mark.parametrize(
+    ("fields", "status", "outcome", "why"),
+    [
+        ({"status": S.CANCELLING}, S.CANCELLED, Outcome.CANCELLED, "The agent was not started."),
+        ({"replaced_by": "b" * 26}, S.DONE, Outcome.SKIPPED, f"(no room), and {'b' * 26} has taken its place."),
+    ],
+)
+def test_what_did_not_start_and_is_over_ends_with_all_that_it_took(
+    kind: dict[str, Any], fields: dict[str, Any], status: Status, outcome: Outcome, why: str
+) -> None:
+    old = lasting(**kind, **fields, attempt=2, counted=True, blocked_since=START)
+    decision = not_started(old, runs_per_hour=7)
+    it, run = changed(decision), recorded(decision)
+    assert (it.status, it.attempt, it.blocked_since, it.reason) == (status, 1, None, None)
+    assert (run.outcome, run.started_at, run.attempt, run.final, run.kind) == (outcome, None, 1, True, "https")
+    assert run.summary.endswith(why)
+    assert run.report_status is (ReportStatus.NONE if status is S.CANCELLED else ReportStatus.PENDING)
+    given_back = others(decision)
+    assert {it for it in given_back if isinstance(it, FreeSlot)} == {
+        FreeSlot(ids.agent_slots_key("@backup"), old.slot_id), FreeSlot(ids.ALL_SLOTS_KEY, old.slot_id),
+    }  # fmt: skip
+    assert [(it.key.sk, it.amount) for it in given_back if isinstance(it, Spend)] == [
+        ("QUOTA", -1), ("HOUR#2026-11-24T12", -1),
+    ]  # fmt: skip
