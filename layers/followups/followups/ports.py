@@ -84,7 +84,7 @@ class AgentTarget(Protocol):
 class Outputs(Protocol):
     """Where what agents said is kept that is too long for a record."""
 
-    def keep(self, run_id: str, text: str) -> str | None:
+    def keep(self, name: str, text: str) -> str | None:
         """Gives where the text lies now, or None if it could not be kept."""
 
     def read(self, ref: str) -> str | None:

@@ -8,14 +8,14 @@ _KEPT = ".txt"
 
 
 class OutputFiles:
-    """Keeps outputs in a folder of the user's own, one file for each run."""
+    """Keeps outputs in a folder of the user's own, in files that are named by their runs."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def keep(self, run_id: str, text: str) -> str | None:
+    def keep(self, name: str, text: str) -> str | None:
         """Gives the file where the output lies, or None if it could not be kept: the run's result does not depend on it."""
-        path = self._folder / f"{run_id}{_KEPT}"
+        path = self._folder / f"{name}{_KEPT}"
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             path.touch(mode=0o600)

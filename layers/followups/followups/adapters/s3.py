@@ -15,9 +15,9 @@ class S3Outputs:
         self._client = client
         self._bucket = bucket
 
-    def keep(self, run_id: str, text: str) -> str | None:
+    def keep(self, name: str, text: str) -> str | None:
         """Gives where the output lies, or None if it could not be kept: the run's result does not depend on it."""
-        key = f"runs/{run_id}.txt"
+        key = f"runs/{name}.txt"
         try:
             self._client.put_object(
                 Bucket=self._bucket, Key=key, Body=text.encode("utf-8", "replace"), ContentType="text/plain; charset=utf-8"

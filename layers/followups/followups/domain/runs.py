@@ -194,7 +194,8 @@ def poisoned(old: FollowUp, error: str, *, stamp: Stamp, pause: timedelta) -> tu
         status = Status.CANCELLED if old.status is Status.CANCELLING else Status.FAILED
         # The fence of one that waits may be that of its last run, which has its record already.
         fence = old.fence + 1 if old.status in (Status.SCHEDULED, Status.PAUSED) else old.fence
-        closed = Next(status=status, final=True, fields=UNCLAIMED | {"reason": "poison", "fence": fence})
+        fields = UNCLAIMED | UNBLOCKED | {"reason": "poison", "fence": fence}
+        closed = Next(status=status, final=True, fields=fields)
         return (*_end(old, done, closed, stamp), *(free_slots(old) if old.status in LIVE else ()))
     return (
         advance(old, old.status, at=stamp.at, write_id=stamp.write_id, wake_at=stamp.at + pause, poison=old.poison + 1),

@@ -43,7 +43,7 @@ class Limits:
 class NoOutputs:
     """Keeps nothing: what is too long for a record is cut there."""
 
-    def keep(self, run_id: str, text: str) -> None:  # noqa: ARG002 - there is nowhere to put it
+    def keep(self, name: str, text: str) -> None:  # noqa: ARG002 - there is nowhere to put it
         return None
 
     def read(self, ref: str) -> None:  # noqa: ARG002 - nothing was kept
