@@ -161,6 +161,14 @@ def test_what_a_worker_is_given_again_has_its_lease_anew(bench: Bench) -> None:
     assert now.lease_until == bench.clock.now() + timedelta(minutes=5) == now.wake_at
 
 
+def test_a_worker_that_could_not_tell_in_time_is_not_given_the_run_again(bench: Bench) -> None:
+    worked = Worked(bench)
+    worked.run()
+    assert worked.take("desk") is not None
+    bench.clock.advance(minutes=10)
+    assert worked.take("desk") is None
+
+
 def test_it_is_still_in_its_line(bench: Bench) -> None:
     it = make(bench, "@a")
     bench.agent = refuses(lambda: None)

@@ -35,7 +35,7 @@ def pull(world: World, secret: bytes, name: str, worker: str, in_hand: frozenset
     running = (it for it in _runs(world, agent) if it.status is Status.RUNNING)
     live = sorted(running, key=lambda it: (it.start_at, it.created_at))
     # The lease of what it is given again begins anew: the worker counts from what it hears.
-    again = [it for it in live if it.handle == hearing.WORKER + worker and it.run_id not in in_hand]
+    again = [it for it in live if it.handle == hearing.WORKER + worker and it.run_id not in in_hand and _has_time(it, at)]
     waiting = [it for it in live if it.handle == hearing.WAITING]
     for old in (*again, *waiting):
         write_id = world.chance.new_id()
@@ -46,6 +46,11 @@ def pull(world: World, secret: bytes, name: str, worker: str, in_hand: frozenset
         if given := _give(world, swap):
             return _call(world, secret, given, agent, at)
     return None
+
+
+def _has_time(old: FollowUp, at: datetime) -> bool:
+    """Says whether its deadline is to come: a worker may have come to it, and not have been heard."""
+    return old.deadline_at is not None and old.deadline_at > at
 
 
 def _give(world: World, swap: Swap) -> FollowUp | None:
