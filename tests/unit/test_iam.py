@@ -87,6 +87,14 @@ def test_whole_reports_and_nothing_else_of_the_bucket(function: str) -> None:
             assert statement["Resource"] == {"Fn::Sub": "${Outputs.Arn}/runs/*"}
 
 
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_it_sends_to_the_queues_that_it_is_told_of_and_to_no_other(function: str) -> None:
+    told = {it["Ref"] for name, it in cfn.environment(function).items() if name.endswith("_QUEUE_URL")}
+    sent = [it["Resource"] for it in cfn.statements(function) if "sqs:SendMessage" in it["Action"]]
+    named = [it for resource in sent for it in (resource if isinstance(resource, list) else [resource])]
+    assert {it["Fn::GetAtt"][0] for it in named} == told
+
+
 def test_the_runner_reads_no_index() -> None:
     (query,) = [it for it in cfn.statements("RunnerFunction") if "dynamodb:Query" in it["Action"]]
     assert query["Resource"] == {"Fn::GetAtt": ["Table", "Arn"]}
