@@ -97,9 +97,6 @@ def deployed(folder: Path, *, enforced: bool) -> Iterator[Running]:
 def _begin_long_runs(it: Running) -> None:
     """They hold their slots for a while: what is to run at once comes before them."""
     there = it.there
-    for function in ("ApiFunction", "RunnerFunction"):
-        # On AWS the template says this.
-        there.set_environment(function, there.environment(function) | {"FOLLOWUPS_API_URL": there.api_root})
     it.say("agents", "add", "@caller", "--mode", "async", "--lambda", there.agent("caller", CALLER))
     it.say("agents", "add", "@night", "--states", there.machine("night", NIGHT))
     it.say("agents", "add", "@desk", "--worker")

@@ -242,6 +242,31 @@ def test_doctor_names_what_is_wrong_and_what_mends_it(there: Laptop, stack: Stac
     assert found["@other"][0] is False and f"followups-agent={stack.name}" in found["@other"][1]
 
 
+def test_doctor_looks_at_state_machines_and_runtimes_too(there: Laptop, stack: Stack, api: Api) -> None:
+    machines = stack.client("stepfunctions")
+
+    def machine(name: str, **tags: str) -> str:
+        made = machines.create_state_machine(
+            name=f"{stack.name}-{name}", roleArn="arn:aws:iam::000000000000:role/x",
+            definition=json.dumps({"StartAt": "A", "States": {"A": {"Type": "Pass", "End": True}}}),
+            tags=[{"key": key, "value": value} for key, value in tags.items()],
+        )  # fmt: skip
+        return str(made["stateMachineArn"])
+
+    tagged, other = machine("tagged", **{"followups-agent": stack.name}), machine("other")
+    runtime = f"arn:aws:bedrock-agentcore:{REGION}:000000000000:runtime/gone-abc"
+    targets = {"@tagged": f"{tagged}:live", "@other": other}
+    agents = [{"name": name, "kind": "states", "target": it} for name, it in targets.items()]
+    agents.append({"name": "@runtime", "kind": "agentcore", "target": f"{runtime}/runtime-endpoint/live"})
+    api.content = json.dumps(CONTROL | {"agents": agents}).encode()
+    done = there.here("--json", "doctor", **stack.environ)
+    found = {it["name"]: it for it in json.loads(done.stdout)["checks"]}
+    assert found["@tagged"]["ok"] is True
+    assert found["@runtime"]["ok"] is None and "cannot be looked at" in found["@runtime"]["says"], "not by this stand-in"
+    assert found["@other"]["says"].endswith("is neither tagged for this stack nor listed in AgentStateMachines")
+    assert found["@other"]["mend"].endswith(f"--resource-arn {other} --tags key=followups-agent,value={stack.name}")
+
+
 def test_doctor_finds_nothing_where_all_is_well(there: Laptop, stack: Stack) -> None:
     for address in (f"{stack.name}@example.com", f"ops-{stack.name}@example.com"):
         stack.client("sesv2").create_email_identity(EmailIdentity=address)

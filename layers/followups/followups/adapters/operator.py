@@ -215,15 +215,23 @@ class Operator:
                     continue
         return False
 
-    def function_tags(self, arn: str) -> Mapping[str, str] | None:
-        """Gives the tags of a function, None if there is no such function."""
-        client = self.client("lambda")
-        with asking(f"function {arn}"):
+    def agent_tags(self, kind: str, arn: str) -> Mapping[str, str] | None:
+        """Gives the tags of what stands behind an agent (a function, a state machine, an AgentCore runtime or harness, by
+        its ARN without alias or endpoint); None if there is none."""
+        service = {"states": "stepfunctions", "agentcore": "bedrock-agentcore-control"}.get(kind, "lambda")
+        client = self.client(service)
+        gone = {"states": ("ResourceNotFound", "StateMachineDoesNotExist")}.get(kind, ("ResourceNotFoundException",))
+        with asking(arn):
             try:
-                tags: Mapping[str, str] = client.list_tags(Resource=arn)["Tags"]
-            except client.exceptions.ResourceNotFoundException:
-                return None
-        return tags
+                if kind == "lambda":
+                    return dict(client.list_tags(Resource=arn)["Tags"])
+                if kind == "states":
+                    return {it["key"]: it["value"] for it in client.list_tags_for_resource(resourceArn=arn)["tags"]}
+                return dict(client.list_tags_for_resource(resourceArn=arn)["tags"])
+            except ClientError as error:
+                if error.response.get("Error", {}).get("Code") in gone:
+                    return None
+                raise
 
     def logs(self, word: str, since: datetime) -> list[Line]:
         """Gives the lines of all functions' logs that have the word, in the order of time."""

@@ -97,25 +97,45 @@ def _mail(_session: Session, operator: Operator) -> Iterator[Check]:
         yield Check(name=name, ok=verified, says=f"{address} is {'verified' if verified else 'not verified'}", mend=mend)
 
 
+#: Of each kind that the runner needs a permission for: where else it is listed, what it is, and how it is tagged.
+_TAGGED = {
+    "lambda": ("AgentFunctions", "function", "aws lambda tag-resource --resource {} --tags followups-agent={}"),
+    "states": (
+        "AgentStateMachines", "state machine",
+        "aws stepfunctions tag-resource --resource-arn {} --tags key=followups-agent,value={}",
+    ),
+    "agentcore": (
+        "AgentRuntimes", "runtime or harness",
+        "aws bedrock-agentcore-control tag-resource --resource-arn {} --tags followups-agent={}",
+    ),
+}  # fmt: skip
+
+
 def _agents(session: Session, operator: Operator) -> Iterator[Check]:
-    listed = [it for it in operator.parameters.get("AgentFunctions", "").split(",") if it]
     for agent in session.client.call("GET", "/v1/agents").body["agents"]:
-        if agent["kind"] == "lambda":
-            yield _function(operator, agent["name"], agent["target"], listed)
+        if agent["kind"] not in _TAGGED:
+            continue
+        try:
+            yield _may_be_called(operator, agent["kind"], agent["name"], agent["target"])
+        except AwsError as error:
+            yield Check(
+                name=agent["name"], ok=None, says=f"cannot be looked at: {error}", mend="give yourself that permission"
+            )
 
 
-def _function(operator: Operator, name: str, arn: str, listed: list[str]) -> Check:
-    function = ":".join(arn.split(":")[:7])
-    tags = operator.function_tags(function)
+def _may_be_called(operator: Operator, kind: str, name: str, arn: str) -> Check:
+    parameter, what, tagging = _TAGGED[kind]
+    bare = arn.partition("/runtime-endpoint/")[0] if kind == "agentcore" else ":".join(arn.split(":")[:7])
+    tags = operator.agent_tags(kind, bare)
     if tags is None:
         return Check(
-            name=name, ok=False, says=f"there is no function {arn}", mend=f"followups agents add {name} --lambda ARN"
+            name=name, ok=False, says=f"there is no {what} {arn}", mend=f"followups agents add {name} --{kind} ARN"
         )
+    listed = [it for it in operator.parameters.get(parameter, "").split(",") if it]
     if tags.get("followups-agent") == operator.stack or any(fnmatchcase(arn, it) for it in listed):
         return Check(name=name, ok=True, says="may be called by the runner")
-    says = f"{arn} is neither tagged for this stack nor listed in AgentFunctions"
-    mend = f"aws lambda tag-resource --resource {function} --tags followups-agent={operator.stack}"
-    return Check(name=name, ok=False, says=says, mend=mend)
+    says = f"{arn} is neither tagged for this stack nor listed in {parameter}"
+    return Check(name=name, ok=False, says=says, mend=tagging.format(bare, operator.stack))
 
 
 _CHECKS: dict[str, Callable[[Session, Operator], Iterator[Check]]] = {

@@ -34,7 +34,7 @@ _ENDPOINT = "/runtime-endpoint/"
 #: Not started, and may be later.
 _BUSY = frozenset({"ThrottlingException", "ServiceQuotaExceededException", "RetryableConflictException"})
 _HINTS = {
-    "AccessDeniedException": " Allow the runner to call it: see the deployment's parameters for agents.",
+    "AccessDeniedException": " The runner may call what is tagged or listed for it: see AgentRuntimes.",
     "UnauthorizedException": " It asks for OAuth tokens, and is called with AWS credentials.",
     "ResourceNotFoundException": " Register the agent again with an ARN that there is.",
     "ValidationException": " Look at its ARN and at what it takes.",

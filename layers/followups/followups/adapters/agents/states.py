@@ -27,7 +27,7 @@ from followups.ports import Clock
 _NO_ROOM = frozenset({"ExecutionLimitExceeded", "KmsThrottlingException"})
 _REGISTER = " Register the agent again with a state machine that there is."
 _HINTS = {
-    "AccessDeniedException": " The runner's role needs states:StartExecution on this state machine.",
+    "AccessDeniedException": " The runner may start what is tagged or listed for it: see AgentStateMachines.",
     "InvalidArn": _REGISTER,
     "InvalidExecutionInput": " A state machine takes 256 KB at most.",
     "KmsAccessDeniedException": " The runner needs kms:Decrypt and kms:GenerateDataKey for the state machine's key.",
