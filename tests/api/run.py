@@ -91,10 +91,15 @@ def token_of(run_id: str, home: Path) -> str:
 def ask(url: str, laptop: Laptop, folder: Path, *, seed: int, examples: int) -> bool:
     """Validates the document and runs schemathesis; says whether it found nothing. Both tell what they do on stdout."""
     laptop.add_agent("@true", "true")
-    laptop.add_agent("@sleeper", "sleep", "3000", timeout_s=3_600)
+    laptop.add_agent("@sleeper", "sleep", "3000", timeout_s=3_600, max_concurrency=2)
+    laptop.client.agent("@desk", "PUT", {"kind": "worker"})
+    laptop.client.agent("@hook", "PUT", {"kind": "https", "target": "https://agent.example.com/run"})
     _, ended = run_of(laptop, "@true", live=False)
-    kept, live = run_of(laptop, "@sleeper", live=True)
-    told = {"RUN": ended, "TOKEN": token_of(live, laptop.home), "KEEP": f"{kept} @true", "NOTES": str(folder / "notes")}
+    (kept, live), (_, ending) = (run_of(laptop, "@sleeper", live=True) for _ in range(2))
+    told = {
+        "RUN": ended, "KEEP": f"{kept} @true @desk @hook", "NOTES": str(folder / "notes"), "LIVE": live, "ENDING": ending,
+        "LIVE_TOKEN": token_of(live, laptop.home), "ENDING_TOKEN": token_of(ending, laptop.home),
+    }  # fmt: skip
     environ = os.environ | {f"FOLLOWUPS_TEST_{name}": value for name, value in told.items()} | {"NO_COLOR": "1"}
     document = folder / "openapi.json"
     with urlopen(f"{url}/openapi.json") as answer:
