@@ -6,33 +6,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from tests.support.laptop import ROOT, Laptop
+from tests.support.processes import dev, killed, until
 from tests.support.smtp import smtp_server
-
-
-@contextmanager
-def killed(process: "subprocess.Popen[str]") -> Iterator["subprocess.Popen[str]"]:
-    """Kills the process in the end, whatever the test said."""
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def dev(laptop: Laptop, **more: str) -> "subprocess.Popen[str]":
-    """Gives a `followups dev` that says it is up."""
-    process = laptop.start("dev", "--port", "0", **more)
-    assert process.stderr is not None and "Followups at" in process.stderr.readline()
-    return process
 
 
 def make(laptop: Laptop, agent: str, task: str) -> str:
@@ -61,13 +42,6 @@ def final(laptop: Laptop, id_: str) -> dict[str, Any]:
     [mail] = [it for it in laptop.mails() if it.name.endswith(f"-{id_[:8]}-{int(run['id'][-6:])}.eml")]
     assert mail.name == run["report"]["note"]
     return run
-
-
-def until(condition: Callable[[], object], seconds: float = 40) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def test_killed_while_agents_run(laptop: Laptop, tmp_path: Path) -> None:

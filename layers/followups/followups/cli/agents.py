@@ -2,6 +2,7 @@
 
 import shlex
 import shutil
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,29 @@ import click
 
 from followups.cli.shell import Session, facts, table, until, with_session
 from followups.domain.targets import LONGEST_S
+from followups.domain.walltime import duration
 
 TARGETED = ("lambda", "agentcore", "states", "https", "person")
+#: From so many seconds on a span is told in greater units.
+_MINUTES = 3_600
+#: What is to be done before an agent of that kind works.
+_NEXT = {
+    "worker": "Start its worker: followups worker --agent {0} --command PROGRAM [ARGUMENT]...",
+    "https": "It checks our signatures with what `followups agents secret {0}` prints.",
+}
 
 
 class TakesCommand(click.Command):
     """Everything after `--command` is the agent's argument vector, as given: options in it are not ours."""
+
+    def __init__(self, *args: Any, usage: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._usage = usage
+        # For the help alone: what is parsed has none, unless it was written in a way that cannot be meant.
+        self.params.insert(0, click.Option(
+            ["--command"], metavar="PROGRAM [ARGUMENT]...", expose_value=False, callback=_no_equals,
+            help="A program, which gets the task as JSON on stdin. Comes last: all behind it is its own.",
+        ))  # fmt: skip
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if "--command" in args:
@@ -24,8 +42,12 @@ class TakesCommand(click.Command):
         return super().parse_args(ctx, args)
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        names = "".join(f" {it.make_metavar(ctx)}" for it in self.params if isinstance(it, click.Argument))
-        formatter.write_usage(ctx.command_path, f"[OPTIONS]{names} --command PROGRAM [ARGUMENT]...")
+        formatter.write_usage(ctx.command_path, self._usage)
+
+
+def _no_equals(context: click.Context, _option: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        raise click.UsageError("write --command PROGRAM [ARGUMENT]..., without a =, at the end", context)
 
 
 @click.group("agents")
@@ -33,28 +55,36 @@ def agents_() -> None:
     """Register, list, try and remove the agents that follow-ups may name."""
 
 
-@agents_.command("add", cls=TakesCommand)
+@agents_.command("add", cls=TakesCommand, usage="[OPTIONS] NAME WHAT-RUNS")
 @click.argument("name")
-@click.option("--timeout", type=click.IntRange(1, LONGEST_S), help="Seconds for one run.  [default: 600]")
-@click.option("--max-concurrency", type=click.IntRange(1, 100), default=1, show_default=True, help="Runs at once.")
+@click.option("--worker", is_flag=True, help="What `followups worker` runs, wherever that is.")
+@click.option("--https", metavar="URL", help="A webhook. `agents secret` shows what it checks our signatures with.")
+@click.option("--person", metavar="ADDRESS", help="A person, who gets the task as a reminder; no agent runs.")
+@click.option("--lambda", metavar="ARN", help="A Lambda function (on AWS, as the next two).")
+@click.option("--agentcore", metavar="ARN", help="An AgentCore runtime or harness.")
+@click.option("--states", metavar="ARN", help="A Step Functions state machine.")
+@click.option("--mode", type=click.Choice(["sync", "async", "durable"]), help="How --lambda or --agentcore is called.")
+@click.option(
+    "--timeout", metavar="SECONDS", type=click.IntRange(1, LONGEST_S), help="For one run, up to 7 days (default: 600)."
+)
+@click.option(
+    "--max-concurrency", metavar="COUNT", type=click.IntRange(1, 100), default=1, show_default=True, help="Runs at once."
+)
 @click.option(
     "--rerun", type=click.Choice(["never", "safe"]), default="never", show_default=True,
     help="Whether a run that broke off without a result may simply be run again.",
 )  # fmt: skip
-@click.option("--max-attempts", type=click.IntRange(1, 10), default=3, show_default=True, help="Attempts when it fails.")
-@click.option("--lambda", metavar="ARN", help="A Lambda function, on AWS.")
-@click.option("--agentcore", metavar="ARN", help="An AgentCore runtime or harness, on AWS.")
-@click.option("--states", metavar="ARN", help="A Step Functions state machine, on AWS.")
-@click.option("--https", metavar="URL", help="A webhook. `agents secret` shows what it checks our signatures with.")
-@click.option("--worker", is_flag=True, help="An agent that `followups worker` runs, wherever that is.")
-@click.option("--person", metavar="ADDRESS", help="A person, who gets the task as a reminder; no agent runs.")
-@click.option("--mode", type=click.Choice(["sync", "async", "durable"]), help="How --lambda or --agentcore is called.")
+@click.option(
+    "--max-attempts", metavar="COUNT", type=click.IntRange(1, 10), default=3, show_default=True,
+    help="Attempts when it fails.",
+)  # fmt: skip
 @with_session
 @click.pass_context
 def add(
     context: click.Context, /, session: Session, name: str, timeout: int | None, worker: bool, mode: str | None, **more: Any
 ) -> None:
-    """Register an agent, or change one. --command comes last: all behind it is the command.
+    """Register an agent, or change one. WHAT-RUNS is one of --command, --worker, --https, --person, --lambda, --agentcore
+    and --states.
 
     \b
     followups agents add @disk --command df -h /
@@ -67,14 +97,16 @@ def add(
     body |= {field: value for field, value in (("timeout_s", timeout), ("mode", mode)) if value is not None}
     it = session.client.agent(with_at(name), "PUT", body).body
     session.show(it, lambda: f"Registered {it['name']}: {_runs(it)}")
+    if (hint := _NEXT.get(it["kind"])) is not None:
+        session.say(click.style(hint.format(it["name"]), dim=True))
 
 
 def _what_runs(command: list[str], targets: dict[str, str], worker: bool) -> dict[str, Any]:
     ways = [*targets, *(["worker"] if worker else []), *(["command"] if command else [])]
     if len(ways) > 1:
-        raise click.UsageError(f"say what runs once: --{' or --'.join(ways)}")
+        raise click.UsageError(f"an agent is one of these, not several: --{', --'.join(ways)}")
     if not ways:
-        raise click.UsageError("say what runs, at the end: --command PROGRAM [ARGUMENT]...")
+        raise click.UsageError("say what runs: --command PROGRAM [ARGUMENT]... at the end, or --worker, --https URL, …")
     if worker:
         return {"kind": "worker"}
     if command:
@@ -83,10 +115,14 @@ def _what_runs(command: list[str], targets: dict[str, str], worker: bool) -> dic
 
 
 def _runs(it: dict[str, Any]) -> str:
-    usual = {"worker": "by `followups worker`", "person": "a reminder to whom it reports"}
-    what = (
-        it["target"] or shlex.join(it["command"]) or usual.get(it["kind"], "built in: each line of the message is a check")
-    )
+    """Gives in words what runs."""
+    target = it["target"]
+    what = {
+        "command": shlex.join(it["command"]),
+        "worker": f"run by `followups worker --agent {it['name']}`",
+        "person": f"reminds {target or 'whom it reports to'}",
+        "checklist": "each line of the message is a check",
+    }.get(it["kind"], target or "")
     return f"{what} ({it['mode']})" if it["mode"] else what
 
 
@@ -104,14 +140,13 @@ def list_(session: Session) -> None:
 def show(session: Session, name: str) -> None:
     """Show one agent."""
     it = session.client.agent(with_at(name)).body
+    seen = until(it["worker_seen_at"]) if it["worker_seen_at"] else "never: nothing is started until one is there"
     pairs = [
-        ("kind", it["kind"]),
-        ("command", shlex.join(it["command"]) or None),
-        ("calls", it["target"]),
-        ("mode", it["mode"]),
+        ("kind", it["kind"] + (" (built in)" if it["builtin"] else "")),
+        ("runs", _runs(it)),
         ("disabled", it["disabled"]),
-        ("worker seen", until(it["worker_seen_at"]) if it["worker_seen_at"] else None),
-        ("timeout", f"{it['timeout_s']} s"),
+        ("worker seen", seen if it["kind"] == "worker" else None),
+        ("timeout", _span(it["timeout_s"])),
         ("at once", str(it["max_concurrency"])),
         ("rerun", it["rerun"]),
         ("attempts", str(it["max_attempts"])),
@@ -124,9 +159,9 @@ def show(session: Session, name: str) -> None:
 @click.argument("why", required=False)
 @with_session
 def disable(session: Session, name: str, why: str | None) -> None:
-    """Take an agent out of use: what names it waits, and says so. What runs runs on."""
+    """Take an agent out of use: what names it waits. What runs runs on, and `agents test` tries it still."""
     it = session.client.agent(with_at(name), "POST", {"reason": why} if why else None, "/disable").body
-    session.show(it, lambda: f"Disabled {it['name']}: what names it waits until `followups agents enable {it['name']}`")
+    session.show(it, lambda: f"Disabled {it['name']}: what names it waits until `followups agents enable {it['name']}`.")
 
 
 @agents_.command("enable")
@@ -135,7 +170,7 @@ def disable(session: Session, name: str, why: str | None) -> None:
 def enable(session: Session, name: str) -> None:
     """Take an agent back into use."""
     it = session.client.agent(with_at(name), "POST", None, "/enable").body
-    session.show(it, lambda: f"Enabled {it['name']}: what waits for it starts soon")
+    session.show(it, lambda: f"Enabled {it['name']}: what waits for it starts with the next tick.")
 
 
 @agents_.command("secret")
@@ -172,15 +207,18 @@ def remove(session: Session, name: str) -> None:
 
 def _list(found: list[dict[str, Any]]) -> str:
     rows = [
-        (it["name"], it["kind"], str(it["max_concurrency"]), it["rerun"], f"{it['timeout_s']} s",
-         _use(it), _runs(it))
+        (it["name"], it["kind"], str(it["max_concurrency"]), it["rerun"], _span(it["timeout_s"]), _use(it) + _runs(it))
         for it in found
-    ]  # fmt: skip
-    return table(("NAME", "KIND", "AT ONCE", "RERUN", "TIMEOUT", "", "RUNS"), rows, flexible=6)
+    ]
+    return table(("NAME", "KIND", "AT ONCE", "RERUN", "TIMEOUT", "RUNS"), rows, flexible=5)
 
 
 def _use(it: dict[str, Any]) -> str:
-    return click.style("disabled", fg="yellow") if it["disabled"] else ""
+    return f"disabled: {it['disabled']}; " if it["disabled"] else ""
+
+
+def _span(seconds: int) -> str:
+    return f"{seconds} s" if seconds < _MINUTES else duration(timedelta(seconds=seconds))
 
 
 def with_at(name: str) -> str:

@@ -24,7 +24,8 @@ def edit_(session: Session, name: str, **fields: Any) -> None:
     """Change what is named, and nothing else."""
     patch = {field: value for field, value in fields.items() if value is not None}
     if not patch:
-        raise click.UsageError("say what to change: --task, --message, --due, --report-to, --max-attempts or --late")
+        names = ", --".join(name.replace("_", "-") for name in fields)
+        raise click.UsageError(f"say what to change: --{names}")
     follow_up_id = find_follow_up(session, name)
     etag = session.client.of(follow_up_id).headers["etag"]
     path = f"/v1/follow-ups/{follow_up_id}"
@@ -36,6 +37,7 @@ def _changed(it: dict[str, Any], patch: dict[str, Any]) -> str:
     said = f"Changed {it['id'][:SHORT]}: {it['agent']} {it['task']}, due {due(it)}"
     more = [("repeats", it["repeats"]), *understood(it)] if "due" in patch else []
     more += [("when late", it["late"].replace("_", " "))] if "late" in patch else []
+    more += [("done when", it["done_when"])] if "done_when" in patch else []
     more = [pair for pair in more if pair[1] is not None]
     return f"{said}\n{facts(more)}" if more else said
 
@@ -47,8 +49,8 @@ def delete_(session: Session, name: str) -> None:
     """Cancel a follow-up. Its history stays."""
     reply = session.client.of(find_follow_up(session, name), method="DELETE")
     it = reply.body
-    word = "Cancelled" if reply.status == 200 else "Cancelling, when its run has ended,"
-    session.show(it, lambda: f"{word} {it['id'][:SHORT]}: {it['agent']} {it['task']}")
+    named = f"{it['id'][:SHORT]}: {it['agent']} {it['task']}"
+    session.show(it, lambda: f"Cancelled {named}" if reply.status == 200 else f"Cancelled when its run has ended, {named}")
 
 
 @click.command("pause")

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from followups.cli.client import Reply
-from followups.cli.shell import SHORT, Session, facts, is_terminal, status, until, with_session
+from followups.cli.shell import SHORT, Session, facts, is_terminal, short_run, status, until, with_session
 from followups.cli.timing import policies, understood, until_met
 
 _AGENT = re.compile(r"@?[A-Za-z0-9_.-]+", re.ASCII)
@@ -64,9 +64,9 @@ def describe(reply: Reply) -> str:
         *understood(made),
         *policies(made),
         *until_met(made),
-        ("message", made["message"].replace("\n", " / ") or None),
+        ("message", made["message"] or None),
         ("report to", made["report_to"]),
-        ("made by", made["parent"]),
+        ("made by", f"run {short_run(made['parent'])}" if made["parent"] else None),
     ]
     return head + "\n" + facts(pairs)
 

@@ -1,4 +1,4 @@
-"""How `dev` and `run-due` end on Ctrl-C, a SIGTERM or a closed terminal: what is begun is brought to its end first."""
+"""How `dev`, `run-due` and `worker` end on Ctrl-C, a SIGTERM or a closed terminal: what is begun is ended first."""
 
 import signal
 from collections.abc import Iterator
@@ -23,12 +23,17 @@ class Ending:
         if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # nohup ignores it, and means it
             signal.signal(signal.SIGHUP, self._end)
 
+    @property
+    def came(self) -> bool:
+        """Whether a signal was held back, and waits for the end of the block."""
+        return self._came
+
     @contextmanager
     def held(self) -> Iterator[None]:
         """Lets a signal wait for the end of the block; a second one breaks into it.
 
-        For a tick: it notes each claim and report in the store, and only then has a message for the queue. What breaks off
-        between the two costs the follow-up minutes.
+        For a worker's run, which has an end of its own; and for a tick, which notes each claim and report in the store, and
+        only then has a message for the queue. What breaks off between the two costs the follow-up minutes.
         """
         self._held = True
         try:

@@ -22,6 +22,7 @@ from followups.cli.shell import (
     with_session,
 )
 from followups.cli.timing import pause_end, planned, policies, until_met
+from followups.domain.hearing import WAITING
 from followups.domain.status import Status
 
 #: What is a run's name, and no follow-up's.
@@ -60,17 +61,25 @@ def _list(found: list[dict[str, Any]]) -> str:
             it["agent"],
             it["task"],
             _when(it, wide),
-            cut(it["repeats"] or "once", _REPEATS),
+            cut(_repeats(it), _REPEATS),
         )
         for it in found
     ]
     return table(("ID", "STATUS", "AGENT", "TASK", "DUE", "REPEATS"), rows, flexible=3)
 
 
+def _repeats(it: dict[str, Any]) -> str:
+    if it["test"]:
+        return "a test"
+    return str(it["repeats"] or ("until met" if it["retry_until_met"] else "once"))
+
+
 def _when(it: dict[str, Any], wide: bool) -> str:
     if it["closed_at"]:
         ended = local_time(it["closed_at"], it["timezone"])
         return f"closed {ended if wide else ended[4:]}"
+    if it["run"] and it["run"]["target_id"] == WAITING:
+        return "waits for a worker"
     if it["run"]:
         return f"running since {local_time(it['run']['started_at'], it['timezone'])[-5:]}"
     if it["blocked"]:
@@ -114,7 +123,7 @@ def _show(it: dict[str, Any], told: dict[str, Any]) -> str:
         ("id", it["id"]),
         ("status", status(it["status"]) + pause_end(it) + (f" - {it['reason']}" if it["reason"] else "")),
         ("agent", it["agent"]),
-        ("message", it["message"].replace("\n", "\n" + " " * 14) or None),
+        ("message", it["message"] or None),
         ("due", None if it["closed_at"] else f"{it['due_local']} ({until(it['due_at'])}), typed {it['due']!r}"),
         ("repeats", it["repeats"]),
         ("put off to", local_time(it["snoozed_to"], zone) if it["snoozed_to"] else None),
@@ -129,7 +138,7 @@ def _show(it: dict[str, Any], told: dict[str, Any]) -> str:
         ("verdict", status(it["last_verdict"]) if it["last_verdict"] else None),
         ("test", "a try of the agent: nothing is mailed" if it["test"] else None),
         ("report to", it["report_to"]),
-        ("made by", f"run {it['parent']}, {it['depth']} below {it['root'][:SHORT]}" if it["parent"] else None),
+        ("made by", f"run {short_run(it['parent'])}, {it['depth']} below {it['root'][:SHORT]}" if it["parent"] else None),
         ("goes by", it["replace_key"]),
         ("replaced by", it["replaced_by"] if it["status"] != "cancelled" else None),
         ("created", local_time(it["created_at"], zone)),

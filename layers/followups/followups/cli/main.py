@@ -78,7 +78,8 @@ def _run(arguments: list[str]) -> int:
         return 2
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "followups"
-        line = f"{error.format_message().rstrip('.')}; see `{command} --help`"
+        said = error.format_message()
+        line = f"{said if said.endswith('...') else said.removesuffix('.')}; see `{command} --help`"
         return _fail({"code": "usage", "detail": line}, line, 2, as_json)
     except click.ClickException as error:
         return _fail({"code": "failed", "detail": error.format_message()}, error.format_message(), 1, as_json)

@@ -222,10 +222,13 @@ def cut(text: str, width: int) -> str:
 
 
 def facts(pairs: Sequence[tuple[str, str | None]]) -> str:
-    """Gives aligned `name  value` lines; a value of None is left out."""
+    """Gives aligned `name  value` lines; a value of None is left out, one of several lines stands below itself."""
     shown = [(name, value) for name, value in pairs if value is not None]
     width = max(len(name) for name, _ in shown)
-    return "\n".join(f"  {click.style(name.ljust(width), dim=True)}  {value}" for name, value in shown)
+    further = "\n" + " " * (width + 4)
+    return "\n".join(
+        f"  {click.style(name.ljust(width), dim=True)}  {value.replace(chr(10), further)}" for name, value in shown
+    )
 
 
 def wants_colour() -> bool | None:

@@ -26,7 +26,8 @@ def policies(it: dict[str, Any]) -> Facts:
 def until_met(it: dict[str, Any]) -> Facts:
     """Gives when it is a success, and how it is looked at until then."""
     end = local_time(it["give_up_at"], it["timezone"]) if it["give_up_at"] else None
-    return [("done when", it["done_when"]), ("looks again after", it["retry_until_met"]), ("gives up", end)]
+    waits = it["retry_until_met"].replace(",", ", ") if it["retry_until_met"] else None
+    return [("done when", it["done_when"]), ("looks again after", waits), ("gives up", end)]
 
 
 def understood(told: dict[str, Any]) -> Facts:

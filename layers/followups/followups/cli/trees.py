@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from followups.cli.shell import SHORT, Session, find_follow_up, status, table, until, with_session
+from followups.cli.timing import planned
 
 
 @click.command("tree")
@@ -23,7 +24,7 @@ def stop_tree_(session: Session, name: str) -> None:
     """Cancel all of a tree that is open: its root, and whatever agents made of it. Its history stays."""
     it = session.client.of(find_follow_up(session, name), "/stop-tree", "POST").body
     ending = sum(each["status"] == "cancelling" for each in it["follow_ups"])
-    live = f"; {ending} of them when their run has ended" if ending else ""
+    live = f"; {ending} of it when {'its run has' if ending == 1 else 'their runs have'} ended" if ending else ""
     session.show(it, lambda: f"Stopped the tree of {it['root'][:SHORT]}{live}\n\n{_draw(it)}")
 
 
@@ -39,7 +40,7 @@ def _draw(it: dict[str, Any]) -> str:
 
     def draw(each: dict[str, Any], depth: int) -> None:
         name = "  " * depth + ("└ " if depth else "") + each["id"][:SHORT]
-        rows.append((name, status(each["status"]), each["agent"], each["task"], until(each["due_at"])))
+        rows.append((name, status(each["status"]), each["agent"], each["task"], _when(each)))
         for child in children.get(each["id"], []):
             draw(child, depth + 1)
 
@@ -47,3 +48,9 @@ def _draw(it: dict[str, Any]) -> str:
         draw(top, 0)
     drawn = table(("ID", "STATUS", "AGENT", "TASK", "DUE"), rows, flexible=3)
     return f"{drawn}\n{it['made']} made by agents, of at most {it['limit']}"
+
+
+def _when(it: dict[str, Any]) -> str:
+    if it["closed_at"]:
+        return f"closed {until(it['closed_at'])}"
+    return "now" if it["run"] else until(planned(it))

@@ -98,6 +98,15 @@ def claim_now(world: World, old: FollowUp) -> FollowUp:
     return claimed
 
 
+def look_now(world: World, item: FollowUp) -> None:
+    """Looks at one follow-up as a sweep would, and at nothing else. Raises StoreError."""
+    facts: Swept = Counter()
+    outgoing = Outgoing(world, facts)
+    stopped = world.control().stopped
+    guarded(world, item, facts, partial(_look, world, item, world.clock.now(), stopped, outgoing, facts))
+    outgoing.flush()
+
+
 def guarded(world: World, item: FollowUp | Run | Unreadable, facts: Swept, look: Callable[[], object]) -> None:
     """Looks at one item by the poison rule: what goes wrong with it never stops the page. Raises StoreError."""
     try:
