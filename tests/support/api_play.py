@@ -1,5 +1,6 @@
 """A stage for one story at a time: the API, the engine, and an agent of each kind, over a clock that is moved by hand."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -43,7 +44,7 @@ class Play(Engine):
     """`tick` lets all happen that should."""
 
     def __init__(self, limits: Limits = LAPTOP, **more: Any) -> None:
-        super().__init__(limits, **more)
+        super().__init__(replace(limits, callback="https://api.example.com"), **more)
         self.targets |= {"https": self.agent, "worker": WorkerAgent(), "person": PersonAgent()}
         for name, body in AGENTS.items():
             self.register(name, body)
@@ -73,8 +74,8 @@ class Play(Engine):
     def begin(self, does: Any = None, **more: Any) -> AgentCall:
         """Makes a follow-up and lets its run begin; gives the call of its agent, which goes on unless `does` says else."""
         self.agent.does = does or (lambda _: Pending(handle="h-1", poll_after=POLL))
-        self.make(**more)
-        self.tick(seconds=10)
+        it = self.now(self.make(**more))
+        self.tick(seconds=(it.start_at - self.clock.now()).total_seconds())
         return self.agent.calls[-1]
 
     def say(self, call: AgentCall, verb: str, body: Any = None, *, token: str | None = None, **more: Any) -> Answered:

@@ -42,17 +42,23 @@ def complete(world: World, token: RunToken, run_id: str, done: Done, completion:
     the deadline, when it is kept as late, and StoreBusy.
     """
     _check(token, run_id)
-    done = keep_apart(world.outputs, run_id, done)
+    kept: Done | None = None
     for _ in range(_RACES):
         at = world.clock.now()
         # Read before the record: what has ended by then has its record.
         now = world.follow_up(token.owner, token.follow_up_id)
         record = world.store.get(Run, ids.run_key(token.owner, token.follow_up_id, token.fence))
         if record is not None:
-            return _again(world, record, done, completion, at)
+            try:
+                return _again(world, record, done, completion, at)
+            except Conflict:
+                continue  # Its report was being sent at that moment.
         old = _live(now, token)
         over = at > (old.deadline_at or token.deadline)
-        ending = _timed_out(old) if over else done
+        if not over and kept is None:
+            # Only what counts: an agent that says much again and again leaves nothing behind.
+            kept = keep_apart(world.outputs, run_id, done)
+        ending = _timed_out(old) if over or kept is None else kept
         agent = world.agent(old.agent)
         changes = runs.finish(
             old, ending, rerun_safe=agent is not None and agent.rerun_safe, stamp=world.stamp(at),
@@ -103,17 +109,14 @@ def _live(old: FollowUp | None, token: RunToken) -> FollowUp:
 
 
 def _again(world: World, record: Run, done: Done, completion: str, at: datetime) -> Completed:
-    """Answers a completion of a run that has ended."""
+    """Answers a completion of a run that has ended. Raises Conflict if its record was written meanwhile."""
     if not hearing.was_unheard(record):
         if record.completion != completion:
             raise WrongState("already_completed", f"run {record.id} has ended as {record.outcome}: the first word counts")
         return Completed(record=record, replayed=True)
     note = hearing.keep_late(record, done, completion, at=at, write_id=world.chance.new_id())
     if note is not None:
-        try:
-            world.store.commit(note)
-        except Conflict as conflict:
-            raise StoreBusy(f"run {record.id} is being written by others; try again") from conflict
+        world.store.commit(note)
     raise _over(record.id, f"it has ended as {record.outcome}; what came late is kept with its record")
 
 
