@@ -3,15 +3,17 @@
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from random import Random
 from typing import Any
 
 from followups.domain import ids
 from followups.domain.changes import Swap
 from followups.domain.entities import FollowUp
 from followups.domain.errors import StoreBusy
+from tests.simulation import operators
 from tests.simulation.courses import OLD_DATA, OLD_ZONES
 from tests.simulation.engine import DAY, HOUR, MINUTE, SECOND
-from tests.simulation.people import NAMES, OWNERS, Act, Actions, Answer
+from tests.simulation.people import NAMES, OWNERS, Act, Actions
 
 ONCE = ("in 5 seconds", "in 90 seconds", "in 3 minutes", "in 10 minutes", "in 2 hours", "in 30 hours", "tomorrow 14:05")
 #: Those that do not end are cancelled when the story does: few of them come often.
@@ -23,6 +25,8 @@ RULES = (
 DUE = ONCE + RULES
 DAILY = ("daily", "daily", "daily 3 times", "every 6 hours 5 times", "every 12 hours", "every day at 02:30")
 LATE = ("skip", "skip", "run_within 10m", "run_within 6h", "run_once")
+#: How long people wait from look to look.
+LADDERS = ("10m", "10m,30m,2h", "1h,1d", "1d,2d", "5m,5m", "6h")
 #: Far from Europe/Berlin, and with steps of the clock on other days.
 ZONES = ("America/New_York", "Asia/Kolkata", "UTC")
 #: What people say, and milliseconds.
@@ -45,10 +49,22 @@ def _create(act: Act) -> None:
         body["replace_key"] = rng.choice(NAMES)
     if rng.random() < 0.2:
         body["timezone"] = rng.choice(ZONES)
+    if rng.random() < 0.35:
+        body |= _until_met(rng, due in ONCE)
     key = f"key of {act.process.name}".replace(" ", "-")
     if rng.random() < 0.3:
         act.also(lambda again: _make(again, body, key))
     _make(act, body, key)
+
+
+def _until_met(rng: Random, once: bool) -> dict[str, str]:
+    """Something is to be brought about: it is looked at until it is so, or for some time."""
+    body = {"done_when": "It is so"}
+    if once and rng.random() < 0.7:
+        body["retry_until_met"] = rng.choice(LADDERS)
+    if rng.random() < 0.4:
+        body["give_up_at"] = rng.choice(("30 minutes", "7 hours", "2 days"))
+    return body
 
 
 def _replace(act: Act) -> None:
@@ -74,18 +90,7 @@ def _five(act: Act) -> None:
 
 
 def _make(act: Act, body: dict[str, Any], key: str) -> None:
-    _made(act, act.until_answered("POST", "/v1/follow-ups", body, idempotency_key=key), key)
-
-
-def _made(act: Act, answered: Answer | None, key: str) -> None:
-    if answered is None or answered[0] not in (200, 201):
-        # An agent may have been removed meanwhile.
-        return
-    made = answered[1]["id"]
-    known = act.people.keys.setdefault((act.owner, key), made)
-    act.checks.that(known == made, "I13 one id a key", key, known, made)
-    act.people.accepted(act.owner, made)
-    act.people.said(act.owner, answered)
+    act.made(act.until_answered("POST", "/v1/follow-ups", body, idempotency_key=key), key)
 
 
 def _cancel(act: Act) -> None:
@@ -110,6 +115,8 @@ def _edit(act: Act) -> None:
             body["timezone"] = act.rng.choice(ZONES)
     if act.rng.random() < 0.2:
         body["late"] = act.rng.choice(LATE)
+    if act.rng.random() < 0.2:
+        body["done_when"] = "It is so by now"
     answered = act.ask("PATCH", f"/v1/follow-ups/{it}", body, if_match=shown[2]["ETag"])
     if answered and answered[0] == 200:
         act.checks.that(answered[1]["version"] > shown[1]["version"], "I5 an edit is a new version", it)
@@ -130,7 +137,7 @@ def _try_again(act: Act) -> None:
     """A new one like one that failed."""
     key = f"key of {act.process.name}".replace(" ", "-")
     if it := act.one():
-        _made(act, act.until_answered("POST", f"/v1/follow-ups/{it}/retry", idempotency_key=key), key)
+        act.made(act.until_answered("POST", f"/v1/follow-ups/{it}/retry", idempotency_key=key), key)
 
 
 def _pause(act: Act) -> None:
@@ -199,28 +206,25 @@ def _pry(act: Act) -> None:
         act.checks.that(answered is None or answered[0] in (404, 503), "I18 another owner's", it, answered)
 
 
-def _stop(act: Act) -> None:
-    """The kill switch is turned on, and off again after a while."""
-    stack = act.people.stack
-    if act.until_answered("PUT", "/v1/control", {"stopped": True, "reason": "too much"}):
-        stack.checks.stopped_since = stack.engine.now
-    act.process.wait(act.rng.randrange(MINUTE, 60 * MINUTE))
-    stack.checks.stopped_since = None
-    while not act.until_answered("PUT", "/v1/control", {"stopped": False}):
-        pass
+def _in_tree(act: Act) -> FollowUp | None:
+    """Gives one of the owner's, rather one whose agents have made something."""
+    found = [it for it in (act.stored() for _ in range(5)) if it]
+    return next((it for it in found if it.depth), found[0] if found else None)
 
 
-def _new_cap(act: Act) -> None:
-    name, cap = act.rng.choice(list(act.natures)), act.rng.randint(1, 3)
-    act.people.caps[name] = max(cap, act.people.caps.get(name, 0))
-    act.put(name, cap)
+def _stop_tree(act: Act) -> None:
+    it = _in_tree(act)
+    answered = act.ask("POST", f"/v1/follow-ups/{it.id}/stop-tree") if it else None
+    if it and answered and answered[0] == 200:
+        act.checks.budgets.was_stopped(act.owner, it.root)
 
 
-def _remove_agent(act: Act) -> None:
-    name = act.rng.choice(list(act.natures))
-    act.ask("DELETE", f"/v1/agents/{name}")
-    act.process.wait(act.rng.randrange(10 * MINUTE))
-    act.put(name)
+def _tree(act: Act) -> None:
+    it = _in_tree(act)
+    answered = act.ask("GET", f"/v1/follow-ups/{it.id}/tree") if it else None
+    if it and answered and answered[0] == 200:
+        for view in answered[1]["follow_ups"]:
+            act.true(view)
 
 
 #: How often, and how.
@@ -239,7 +243,11 @@ ACTIONS: Actions = {
     "show": (6, _show),
     "list": (4, _list),
     "pry": (3, _pry),
-    "stop": (2, _stop),
-    "new cap": (3, _new_cap),
-    "remove agent": (2, _remove_agent),
+    "stop": (2, operators.stop),
+    "new cap": (3, operators.new_cap),
+    "remove agent": (2, operators.remove_agent),
+    "disable agent": (2, operators.disable),
+    "try agent": (3, operators.try_agent),
+    "stop tree": (3, _stop_tree),
+    "tree": (2, _tree),
 }

@@ -8,12 +8,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from followups.domain import ids
-from followups.domain.entities import FollowUp, Run
+from followups.domain.entities import Agent, FollowUp, Run
 from followups.domain.ids import Key
 from followups.domain.report import compose
 from tests.simulation.agents import Life
+from tests.simulation.budgets import Budgets
+from tests.simulation.completions import Completions
 from tests.simulation.courses import Courses
 from tests.simulation.engine import MINUTE, Process, Violation
+from tests.simulation.looks import Looks
 from tests.simulation.names import Names
 from tests.simulation.tables import Stored
 from tests.simulation.writes import CLOSED, TOLD, Writes
@@ -40,9 +43,15 @@ class Checks:
         self.lives: dict[Key, list[tuple[Life, tuple[Any, ...]]]] = defaultdict(list)
         self.alive: Counter[str] = Counter()
         self.stopped_since: int | None = None
+        #: Agents that are out of use, and since when.
+        self.disabled_since: dict[str, int] = {}
         self.noted: Counter[str] = Counter()
+        self._counted: set[Life] = set()
+        self.looks = Looks(self)
         self.courses = Courses(self)
         self.names = Names(self)
+        self.budgets = Budgets(self)
+        self.completions = Completions(self)
         self.writes = Writes(self, self.courses)
 
     def fail(self, why: str) -> NoReturn:
@@ -78,6 +87,7 @@ class Checks:
                 assert old is None or isinstance(old, Run)
                 self.writes.run(old, new)
         self.names.committed(before, after)
+        self.budgets.committed(was, now)
         self._slots(after)
 
     def _parent(self, new: FollowUp, was: Mapping[Key, Any]) -> FollowUp | None:
@@ -109,11 +119,14 @@ class Checks:
         assert it is not None
         who = f"{life.call.run_id[4:10]}-{found[1]}"
         earlier = self.lives[key]
-        self.that(all(other.ended is not None for other, _ in earlier), "I1 two agents of one follow-up at once", who)
+        self.that(life.call.run_id not in self.stack.agents.lives, "an agent is called once for each attempt", who)
+        self.that(not any(self.is_alive(other) for other, _ in earlier), "I1 two agents of one follow-up at once", who)
         self.that(key not in self.cancelled, "I15 started after 200 cancelled", who)
         since = self.stack.engine.now - (self.stopped_since or self.stack.engine.now)
         self.that(since < 20 * MINUTE, "the kill switch starts nothing", who)
+        self.that(it.test or not self._out_of_use(it.agent), "an agent that is out of use starts nothing", who)
         self.names.began(key, found[1], who)
+        self.budgets.began(it, who)
         occurrence = self.courses.occurrence(key, found[1])
         if self.stack.natures[life.call.agent.name].rerun == "never":
             for other, same in earlier:
@@ -124,10 +137,26 @@ class Checks:
         for name, cap in ((it.agent, self._cap(it.agent)), ("all", self.stack.limits.global_cap)):
             self.alive[name] += 1
             self.that(self.alive[name] <= cap, "I11 more agents alive than the cap", name, self.alive[name], cap)
+        self._counted.add(life)
+        if life.overstays:
+            # Nothing is promised of one that does not mind its deadline.
+            self.stack.engine.at(self.stack.agents.deadline(life.call), lambda: self.agent_ended(life))
+
+    def _out_of_use(self, name: str) -> bool:
+        """Says whether an agent is disabled, and has been so long that everybody must know."""
+        item, since = self.stack.tables.items.get(ids.agent_key(name)), self.disabled_since.get(name)
+        disabled = item is not None and isinstance(item.entity, Agent) and item.entity.disabled is not None
+        return disabled and since is not None and self.stack.engine.now - since >= 20 * MINUTE
 
     def agent_ended(self, life: Life) -> None:
-        for name in (life.call.agent.name, "all"):
-            self.alive[name] -= 1
+        if life in self._counted:
+            self._counted.remove(life)
+            for name in (life.call.agent.name, "all"):
+                self.alive[name] -= 1
+
+    def is_alive(self, life: Life) -> bool:
+        """Says whether an agent is alive that should not be any more."""
+        return life.alive(self.stack.engine.now, self.stack.agents.deadline(life.call))
 
     def _cap(self, agent: str) -> int:
         return max(self.stack.natures[agent].max_concurrency, self.stack.people.caps.get(agent, 0))

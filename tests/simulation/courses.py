@@ -11,6 +11,7 @@ from followups.domain.entities import FollowUp, Run
 from followups.domain.ids import Key
 from tests.simulation.faults import SKEW
 from tests.simulation.grid import Grid, grid, instant
+from tests.simulation.looks import GOOD
 
 if TYPE_CHECKING:
     from tests.simulation.checks import Checks
@@ -23,6 +24,7 @@ OLD_ZONES = "old zones"
 _GRACE = timedelta(minutes=5)
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 _PAUSES_AFTER = 3
+CLOSED = ("done", "failed", "cancelled")
 #: All that says when. Only what is meant to may change it.
 _WHEN = ("due_at", "due_wall", "snoozed_to", "start_at", "rule", "anchor", "timezone", "stagger_s", "late", "occurrence")
 
@@ -171,7 +173,8 @@ class Courses:
     def _ended(self, course: Course, old: FollowUp, new: FollowUp, run: Run, who: str) -> None:
         self._that(run.due_at == course.due, "I14 none left out, none twice", who, run.due_at, course.due)
         self._that((run.planned_at or run.due_at) == course.planned, "I19 when it was planned", who, run.planned_at)
-        if run.outcome == "cancelled":
+        self._checks.looks.judged(old, run, who)
+        if str(new.status) == "cancelled":
             return
         extra = course.grid is not None and course.by_hand and (run.started_at or run.finished_at) < course.due
         if not run.final:
@@ -180,25 +183,47 @@ class Courses:
         skipped = run.outcome == "skipped"
         if skipped:
             self._skipped(course, old, run, who)
-        good = run.outcome in ("succeeded", "attention")
+        good = run.outcome in GOOD
         course.failures = 0 if good else course.failures + (not skipped)
         course.by_hand = course.extra = False
         status = str(new.status)
-        if course.grid is None or old.replaced_by:
-            right = "done" if course.grid or good or skipped else "failed"
-            self._that(status == right, "I2 how it closes", who, run.outcome)
+        if run.verdict == "met":
+            self._that(status == "done", "what is met is done", who, status)
             return
-        covered = self._covered(course, old, run, who)
-        following = course.due if extra else course.grid.after(covered)
-        self._that((following is None) == (status == "done"), "a recurrence closes at its end", who, following)
+        following = self._following(course, old, run, extra, who)
         if following is None:
-            self._checks.noted["came_to_its_end"] += 1
+            self._closes(course, old, status, run, who)
             return
+        self._that(status not in CLOSED, "a recurrence closes at its end", who, following)
         pauses = "paused" if course.failures >= _PAUSES_AFTER else "scheduled"
         self._that(status == pauses, "three failures in a row pause it", who, course.failures)
         if not extra:
             course.due, course.put_off, course.occurrence = following, None, course.occurrence + 1
         self._that(new.start_at == course.planned, "I14 the next one's time", who, new.start_at, course.planned)
+
+    def _following(self, course: Course, old: FollowUp, run: Run, extra: bool, who: str) -> datetime | None:
+        """Gives the nominal time of what comes next, None if nothing does."""
+        if old.replaced_by:
+            return None
+        if course.grid is None:
+            following = self._checks.looks.next_look(old, course.due, run.finished_at)
+        else:
+            covered = self._covered(course, old, run, who)
+            following = course.due if extra else course.grid.after(covered)
+        if following is None:
+            self._checks.noted["came_to_its_end"] += course.grid is not None
+            return None
+        start = course.planned if extra else following + course.share
+        if self._checks.looks.given_up(old, start):
+            self._checks.noted["given_up"] += 1
+            return None
+        return following
+
+    def _closes(self, course: Course, old: FollowUp, status: str, run: Run, who: str) -> None:
+        """What was to bring something about, and did not, has failed; else it closes as its last run went."""
+        well = run.outcome in (*GOOD, "skipped") or course.grid is not None
+        right = "done" if well and (old.done_when is None or old.replaced_by) else "failed"
+        self._that(status == right, "I2 how it closes", who, run.outcome, run.verdict)
 
     def _covered(self, course: Course, old: FollowUp, run: Run, who: str) -> datetime:
         """Gives the last time that a run has covered."""

@@ -117,6 +117,7 @@ class LaptopStack(Stack):
     """Everything on a laptop, for one seed."""
 
     again = None
+    place = None
     # Its agents are its own processes: there is no line that breaks while they go on.
     impossible = frozenset({("agent", "error"), ("agent", "lost_answer"), ("agent", "broken_line")})
 
@@ -154,7 +155,8 @@ class LaptopStack(Stack):
             super().kills(process)
 
     def began(self, process: Process, life: Life) -> None:
-        self.host_of[process].lives.append(life)
+        if self.natures[life.call.agent.name].way == "waits":
+            self.host_of[process].lives.append(life)
 
     def tick(self, name: str) -> None:
         """An agent calls `run-due`, which refuses inside a run; one that hides where it runs only ticks a bit early."""
@@ -185,7 +187,8 @@ class LaptopStack(Stack):
         after = min(soonest, self.engine.now + 3 * _TICK) if live else soonest
         when = (max(after, self.engine.now) // _TICK + 1) * _TICK
         for name, planned in [(it.name, self._planned.get(it.name)) for it in self.hosts.values() if it.up]:
-            if planned is None or planned <= self.engine.now or when < planned:
+            # What is planned for just now is still to come: the other one was first.
+            if planned is None or planned < self.engine.now or when < planned:
                 self._planned[name] = when
                 self.engine.at(when, lambda name=name: self._tick(name, when))
 

@@ -11,6 +11,7 @@ from followups.domain import ids
 from followups.domain.contract import AgentCall
 from followups.domain.entities import FollowUp
 from followups.local import events
+from tests.simulation.agents import registered
 from tests.simulation.engine import MINUTE, SECOND, Process
 from tests.simulation.faults import SKEW
 from tests.support.contract import check_answer
@@ -116,12 +117,27 @@ class People:
         for _ in range(2):
             answered = self.ask(process, "agent", "POST", "/v1/follow-ups", body, headers)
             if answered is not None and answered[0] != 503:
+                if answered[0] == 409:
+                    self._refused(call, answered[1])
                 if answered[0] in (200, 201):
                     made = answered[1]
                     self.stack.checks.that(made["parent"] == call.run_id, "I12 a child of its own run", made["parent"])
                     self.said(call.owner, answered)
                     self.accepted(call.owner, made["id"])
                 return
+
+    def _refused(self, call: AgentCall, problem: dict[str, Any]) -> None:
+        """An agent is told what a refusal means to it, and its run knows of it."""
+        checks, code = self.stack.checks, problem["code"]
+        if code in ("cascade_depth", "cascade_budget", "quota_active"):
+            told = problem["retryable"] is False and bool(problem["hint"])
+            checks.that(told, "an agent is told that it need not ask again", call.run_id, problem)
+            named = ids.parse_run_id(call.run_id)
+            assert named is not None
+            it = checks.now_of(ids.follow_up_key(call.owner, named[0]))
+            live = it is not None and it.fence == named[1] and str(it.status) == "running"
+            checks.that(not live or bool(it and it.refused), "what a run was refused is noted", call.run_id)
+            checks.noted[f"refused_{code}"] += 1
 
     def _name_in_tree(self, process: Process, call: AgentCall) -> str:
         """Gives a name that an agent's child may go by: often that of the agent's own follow-up."""
@@ -208,6 +224,16 @@ class Act:
         least = began + timedelta(milliseconds=span - SKEW) - timedelta(seconds=1)
         self.checks.that(datetime.fromisoformat(until) >= least, "it lasts as long as was asked", until, least)
 
+    def made(self, answered: Answer | None, key: str) -> None:
+        """Takes the answer to a request that makes something, if there was one: its agent may have been removed."""
+        if answered is None or answered[0] not in (200, 201):
+            return
+        made = answered[1]["id"]
+        known = self.people.keys.setdefault((self.owner, key), made)
+        self.checks.that(known == made, "I13 one id a key", key, known, made)
+        self.people.accepted(self.owner, made)
+        self.people.said(self.owner, answered)
+
     def true(self, view: dict[str, Any]) -> None:
         """What is said of a follow-up was so at that version of it."""
         it = self.checks.history.get((ids.follow_up_key(self.owner, view["id"]), view["version"]))
@@ -223,8 +249,6 @@ class Act:
     def put(self, name: str, cap: int | None = None) -> None:
         """Registers an agent as it is by nature, or with another cap."""
         nature = self.natures[name]
-        body = {
-            "kind": "command", "command": ["x"], "timeout_s": nature.timeout_s, "rerun": nature.rerun,
-            "max_concurrency": cap or nature.max_concurrency, "max_attempts": nature.max_attempts,
-        }  # fmt: skip
-        self.until_answered("PUT", f"/v1/agents/{name}", body)
+        body = registered(name, nature, laptop=self.people.stack.place is None)
+        answered = self.until_answered("PUT", f"/v1/agents/{name}", body | ({"max_concurrency": cap} if cap else {}))
+        self.checks.that(answered is None or answered[0] == 200, "an agent is registered", name, answered)

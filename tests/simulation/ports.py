@@ -106,8 +106,13 @@ class ProcessStore:
 
     def everything(self) -> Iterator[Stored]:
         rest = self._store.everything()
-        while page := self._ask("scan", lambda: list(islice(rest, _PAGE))):
+        while True:
+            page: list[Stored] = []
+            # Who asks for the same page twice is given the same.
+            self._ask("scan", lambda page=page: page or page.extend(islice(rest, _PAGE)))  # type: ignore[misc]
             yield from page
+            if not page:
+                return
 
     def slots(self, key: Key) -> frozenset[str]:
         return self._ask(f"slots {key.pk}", lambda: self._store.slots(key))

@@ -55,7 +55,8 @@ def simulate(
     plan: Plan = draw_plan(rng, heals_at)
     limits = Limits(
         global_cap=rng.randint(2, 4), claim_at_birth=rng.random() < 0.7, runs_per_hour=rng.choice((0, 0, 5, 20)),
-        claims_at_once=rng.choice((200, 3)), reports_at_once=rng.choice((500, 2)),
+        claims_at_once=rng.choice((200, 3)), reports_at_once=rng.choice((500, 2)), max_open=rng.choice((0, 0, 6, 20)),
+        max_depth=rng.choice((2, 2, 1, 0)), max_descendants=rng.choice((20, 4)), callback="https://api.example.com",
     )  # fmt: skip
     # The fake is quick; the real adapter, over a DynamoDB that is one, has its share.
     kind = LaptopStack if seed % LAPTOP_EVERY == 1 else Stack

@@ -3,14 +3,14 @@
 import itertools
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from followups.adapters.dynamodb import DynamoDBStore
 from followups.adapters.local import NoLeases
 from followups.api.app import api
-from followups.api.service import Service
+from followups.api.service import Place, Service
+from followups.domain.entities import FollowUp
 from followups.domain.messages import Message
 from followups.handlers import Handler
 from followups.handlers.auditor import auditor
@@ -19,25 +19,27 @@ from followups.handlers.sweeper import sweeper
 from followups.local import events
 from followups.ports import Ledger
 from followups.usecases.world import Limits, World
-from tests.simulation.agents import NATURES, Agents, Life, Nature, SimTarget
+from tests.simulation.agents import NATURES, Agents, Life, Nature
 from tests.simulation.audits import Audits
 from tests.simulation.checks import Checks
+from tests.simulation.consumers import Consumer
 from tests.simulation.dynamo import FakeDynamoDB
 from tests.simulation.engine import HOUR, MINUTE, SECOND, Engine, Process
 from tests.simulation.faults import KINDS, LONGEST_LAG, SKEW, SPECIAL, Plan
 from tests.simulation.people import People
 from tests.simulation.ports import Caller, ProcessChance, ProcessClock, ProcessMailer, ProcessQueue, ProcessStore
 from tests.simulation.tables import SimStore, Tables
+from tests.simulation.targets import targets
+from tests.simulation.workers import Workers
 
 SECRET = b"0123456789abcdef0123456789abcdef"
 #: As in template.yaml.
 API_LIVES, SWEEPER_LIVES, RUNNER_LIVES, REPORTER_LIVES = 29 * SECOND, 55 * SECOND, 900 * SECOND, 60 * SECOND
 AUDITOR_LIVES = 900 * SECOND
-_RECEIVES = 5
 #: What can strike a call of each port.
 _KINDS = {
     port: [kind for kind, ports in KINDS.items() if port in ports and kind not in SPECIAL]
-    for port in ("store", "queue", "mail", "agent")
+    for port in ("store", "queue", "mail", "agent", "target")
 }
 
 
@@ -51,40 +53,6 @@ class _Context(events.LocalContext):
         return self._process.killed_at - self._process.engine.now
 
 
-@dataclass(eq=False)
-class Consumer:
-    """An event source: at most so many invocations at once; what its invocation does not survive comes again."""
-
-    stack: "Stack"
-    kind: str
-    at_once: int
-    lives: int
-    waiting: deque[tuple[Message, int, str]]
-    busy: int = 0
-
-    def arrive(self, message: Message, receive: int, name: str) -> None:
-        self.waiting.append((message, receive, name))
-        self.pump()
-
-    def pump(self) -> None:
-        while self.waiting and self.busy < self.at_once:
-            message, receive, name = self.waiting.popleft()
-            self.busy += 1
-            self.stack.invoke(name, self.stack.work(message), lives=self.lives, ended=self._ended(message, receive, name))
-
-    def _ended(self, message: Message, receive: int, name: str) -> Callable[[Process], None]:
-        def ended(process: Process) -> None:
-            self.busy -= 1
-            if process.error is not None:
-                self.stack.checks.fail(f"{name} let an error out: {process.error!r}")
-            if process.dead and receive < _RECEIVES:
-                back = self.stack.engine.now + 6 * self.lives
-                self.stack.engine.at(back, lambda: self.arrive(message, receive + 1, f"{name}'"))
-            self.pump()
-
-        return ended
-
-
 class Stack:
     """Everything, for one seed. `only` leaves all faults out but these, named as `struck` names them."""
 
@@ -92,6 +60,8 @@ class Stack:
     again: timedelta | None = timedelta(seconds=5)
     #: What cannot go wrong here, by port and kind.
     impossible: frozenset[tuple[str, str]] = frozenset()
+    #: Where agents are called: on AWS.
+    place: Place | None = Place(region="eu-central-1", longest_run_s=900)
 
     def __init__(
         self, engine: Engine, plan: Plan, *, limits: Limits, only: frozenset[tuple[str, str]] | None = None,
@@ -107,11 +77,12 @@ class Stack:
         lags = engine.rng("index")
         self.tables = Tables(
             now=lambda: engine.now,
-            lag=lambda: lags.randrange(LONGEST_LAG) if self._around("stale_index", f"{engine.now}", lags) else 0,
+            lag=lambda: lags.randrange(LONGEST_LAG) if self.around("stale_index", f"{engine.now}", lags) else 0,
         )
         self.store = self._dynamodb() if dynamodb else SimStore(self.tables)
         self.agents = Agents(self)
         self.checks = Checks(self)
+        self.workers = Workers(self)
         self.audits = Audits(self)
         self.people = People(self, skip)
         self.tables.watch = self._committed
@@ -140,7 +111,7 @@ class Stack:
                 return self._strikes(kind, f"{process.name}/{process.calls}")
         return None
 
-    def _around(self, kind: str, name: str, rng: Any) -> bool:
+    def around(self, kind: str, name: str, rng: Any) -> bool:
         return rng.random() < self.plan.chance(kind, self.engine.now) and self._strikes(kind, name) is not None
 
     def _strikes(self, kind: str, name: str) -> str | None:
@@ -153,7 +124,7 @@ class Stack:
     def _dynamodb(self) -> Ledger:
         """The real adapter, over a DynamoDB at which others are at work too."""
         luck = self.engine.rng("collision")
-        client = FakeDynamoDB(self.tables, lambda: self._around("collision", f"{self.engine.now}", luck))
+        client = FakeDynamoDB(self.tables, lambda: self.around("collision", f"{self.engine.now}", luck))
         return DynamoDBStore(client, "simulated", shards=3, sleep=lambda _: None, luck=luck.random)
 
     # Processes ------------------------------------------------------------------------------------------------------
@@ -165,7 +136,7 @@ class Stack:
         process = Process(self.engine, name, work, lives=lives, ended=ended)
         if self.skewed:
             process.skew = process.rng.randint(-SKEW, SKEW)
-        if self._around("killed", name, process.rng):
+        if self.around("killed", name, process.rng):
             moment = self.engine.now + process.rng.randrange(min(lives, 3 * MINUTE))
             self.engine.at(moment, lambda: self.kills(process))
         return process
@@ -206,7 +177,7 @@ class Stack:
                 self.checks.fail(f"{process.name} logged {word}: {dict(facts)}")
 
         if kind == "start":
-            return runner(world, {"command": SimTarget(call)}, (SECRET,), log=log)
+            return runner(world, targets(call), (SECRET,), log=log)
         if kind == "report":
             return reporter(world, ProcessMailer(call), log=log)
         if kind == "tick":
@@ -215,7 +186,10 @@ class Stack:
             limits = {"global_cap": self.limits.global_cap, "runs_per_hour": self.limits.runs_per_hour}
             ledger = ProcessStore(call, self.store)
             return auditor(ledger, self.audits, world.clock, world.chance, **limits, log=self.audits.log)
-        service = Service(world=world, secrets=(SECRET,), default_timezone="Europe/Berlin", allow_commands=True)
+        service = Service(
+            world=world, secrets=(SECRET,), default_timezone="Europe/Berlin", allow_commands=self.place is None,
+            place=self.place,
+        )  # fmt: skip
         return api(service, log=log)
 
     # Time -----------------------------------------------------------------------------------------------------------
@@ -233,9 +207,9 @@ class Stack:
             return
         self._tick_at = None
         number, rng = when // MINUTE, self.engine.rng(f"minute {when // MINUTE}")
-        lost = self._around("lost_tick", f"{number}", rng) or self.plan.out("tick", self.engine.now)
+        lost = self.around("lost_tick", f"{number}", rng) or self.plan.out("tick", self.engine.now)
         if not lost:
-            count = 4 if self._around("more_ticks", f"{number}", rng) else 1
+            count = 4 if self.around("more_ticks", f"{number}", rng) else 1
             for index in range(count):
                 self.tick(f"tick {number}{'abcd'[index] if count > 1 else ''}")
         self._plan_tick()
@@ -260,6 +234,8 @@ class Stack:
         for item in after.values():
             if item is not None and item.wake_at is not None:
                 self._tick_for(item.wake_at)
+            if item is not None and isinstance(item.entity, FollowUp):
+                self.workers.told(item.entity)
 
     def audit(self) -> None:
         """Lets the auditor look once."""
@@ -277,15 +253,15 @@ class Stack:
         name = f"{message.kind} {message.follow_up_id[:6]}-{message.fence}.{self._sent[message]}"
         rng = self.engine.rng(f"deliver {name}")
         self._arrive(message, name, delay_s * SECOND + self._transit(name, rng))
-        if self._around("duplicate_delivery", name, rng):
+        if self.around("duplicate_delivery", name, rng):
             self._arrive(
                 message, f"{name}=", delay_s * SECOND + rng.choice((rng.randrange(HOUR), rng.randrange(2 * SECOND)))
             )
 
     def _transit(self, name: str, rng: Any) -> int:
-        if self._around("late_delivery", name, rng):
+        if self.around("late_delivery", name, rng):
             return int(rng.randrange(HOUR))
-        if self._around("reordered_delivery", name, rng):
+        if self.around("reordered_delivery", name, rng):
             return int(rng.randrange(30 * SECOND))
         return int(rng.randrange(5, 200))
 

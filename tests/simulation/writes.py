@@ -11,6 +11,7 @@ from tests.simulation.courses import OLD_ZONES, Courses
 from tests.simulation.faults import SKEW
 
 if TYPE_CHECKING:
+    from tests.simulation.agents import Life
     from tests.simulation.checks import Checks
 
 #: DESIGN.md §2, as drawn.
@@ -23,9 +24,10 @@ MOVES = {
 }
 REPORT_MOVES = {"pending": {"pending", "sending", "failed"}, "sending": {"pending", "sent", "failed"}}
 CLOSED = {"done", "failed", "cancelled"}
+_NOT_STARTED = "The agent was not started"
 TOLD = (
     "outcome", "summary", "report", "due_at", "due_wall", "planned_at", "occurrence", "attempt", "missed", "folded_to",
-    "final", "started_at", "finished_at",
+    "final", "started_at", "finished_at", "verdict", "evidence", "done_when", "test",
 )  # fmt: skip
 
 
@@ -46,7 +48,7 @@ class Writes:
         self._that((new.expires_at is None) == (status not in CLOSED), "I4 closed <=> expires_at", who)
         self._that(new.wake_at is None or new.wake_at <= now + timedelta(days=400, minutes=1), "I16 W4", who, new.wake_at)
         self._that(new.sends <= 8 and new.attempt <= new.max_attempts and new.poison == 0, "I10 counters", who, new)
-        self._that(new.depth <= 2, "I12 depth", who, new.depth)
+        self._that(new.depth <= self._stack.limits.max_depth, "I12 depth", who, new.depth)
         self._checks.history[new.key, new.version] = new
         if old is None or (old.expires_at is not None and old.expires_at <= now + timedelta(milliseconds=SKEW)):
             self._that(status == "scheduled", "I3 born scheduled", who)
@@ -62,11 +64,16 @@ class Writes:
         self._look(old, new, who)
         if status == "running" and str(old.status) == "claimed":
             self._start(old, new, who)
+        elif status == "scheduled" and str(old.status) == "running" and record is None:
+            self._released(old, new, who)
+        elif str(old.status) in ("running", "cancelling") and record is not None and record.started_at is None:
+            self._unstarted(old, who)
+        elif str(old.status) == status == "running" and "tick" in self._stack.acting:
+            over = new.lease_until is None or new.lease_until <= now + timedelta(milliseconds=SKEW)
+            asked = new.handle is not None or over
+            self._that(asked, "a live run is asked for by a name", who, new.handle)
 
     def _child(self, new: FollowUp, parent: FollowUp | None, who: str) -> None:
-        entities = [it.entity for it in self._stack.tables.items.values()]
-        made = sum(1 for it in entities if isinstance(it, FollowUp) and it.root == new.root and it.depth)
-        self._that(made <= 20, "I12 descendants of one root", who, made)
         named = ids.parse_run_id(new.parent or "")
         live = parent is not None and str(parent.status) == "running" and named == (parent.id, parent.fence)
         self._that(live, "I12 a child of a live run only", who, new.parent)
@@ -91,6 +98,19 @@ class Writes:
         limit = self._stack.limits.runs_per_hour
         self._that(not limit or self._starts[hour] <= limit, "I12 runs per hour", who, hour, self._starts[hour])
 
+    def _released(self, old: FollowUp, new: FollowUp, who: str) -> None:
+        """Its agent surely did not start: it is in its line again as if nothing had been."""
+        self._unstarted(old, who)
+        self._that(new.attempt == old.attempt - 1, "a run that is given back spends no attempt", who, new.attempt)
+        self._that(bool(new.blocked_reason), "who is given back is blocked", who)
+        self._that((new.start_at, new.extra) == (old.start_at, old.extra), "who is given back keeps its place", who)
+        self._checks.noted["given_back"] += 1
+
+    def _unstarted(self, old: FollowUp, who: str) -> None:
+        self._that(old.run_id not in self._stack.agents.lives, "who is given back has not begun", who)
+        assert old.started_at is not None
+        self._starts[ids.hour_key(old.owner, old.started_at)] -= 1
+
     def run(self, old: Run | None, new: Run) -> None:
         """Takes a run's record before and after a write."""
         who, status = f"{new.id[4:10]}-{new.fence}", str(new.report_status)
@@ -100,10 +120,12 @@ class Writes:
         if old is None:
             self._ended(new, who)
             return
+        self._that(all(getattr(old, it) == getattr(new, it) for it in TOLD), "I6 an outcome never changes", who)
+        if self._checks.completions.written(old, new, who):
+            return
         before = str(old.report_status)
         moves = REPORT_MOVES.get(before, set()) | ({before} if self._stack.acting.startswith("audit") else set())
         self._that(status in moves, "I3 no such transition of a report", who, before, status)
-        self._that(all(getattr(old, it) == getattr(new, it) for it in TOLD), "I6 an outcome never changes", who)
         self._that(new.version == old.version + 1, "I5 version", who)
 
     def _ended(self, new: Run, who: str) -> None:
@@ -113,20 +135,30 @@ class Writes:
         noted["made_up_for"] += new.missed
         noted["never_started"] += new.started_at is None and new.outcome != "skipped"
         self._that(str(follow_up.status) == str(new.follow_up_status), "I7 the record goes with its follow-up", who)
-        reported = new.final and new.outcome != "cancelled"
+        reported = new.final and new.follow_up_status != "cancelled" and not new.test
         self._that((new.report_status == "none") != reported, "I7 what is reported", who, new.report_status)
         life = self._stack.agents.lives.get(new.id)
-        over = new.outcome in ("unknown", "cancelled") and life is not None
-        self._that(not over or life.ended is not None, "I1 no lease ends before its agent", who)  # type: ignore[union-attr]
-        if new.started_at is not None and new.outcome in ("succeeded", "failed"):
-            truth = life.answer.summary if life and life.answer else "The agent was not started"
-            self._that(new.summary.startswith(truth), "I6 the record says what its own agent said", who, truth, new.summary)
+        over = new.outcome in ("unknown", "cancelled", "timed_out") and life is not None
+        self._that(not over or not self._checks.is_alive(life), "I1 no lease ends before its agent", who)  # type: ignore[arg-type]
+        if new.started_at is not None and new.outcome in ("succeeded", "attention", "failed"):
+            self._said(new, life, who)
         if reported:
             # One that was asked for by hand may end before its time.
             extra = (new.started_at or new.finished_at) < new.due_at
             occurrence = (new.key.pk, self._courses.edits[follow_up.key], new.due_at) + ((new.fence,) if extra else ())
             self._that(occurrence not in self._finals, "I6 one final outcome an occurrence", who, new.due_at)
             self._finals.add(occurrence)
+
+    def _said(self, new: Run, life: "Life | None", who: str) -> None:
+        """The record says what its own agent said, or that there was none."""
+        if self._stack.natures[new.agent].way == "person" and not new.summary.startswith(_NOT_STARTED):
+            right = (new.task, "pia@example.com", "succeeded" if new.done_when is None else "attention")
+            told = (new.summary, new.report_to, str(new.outcome))
+            self._that(told == right, "a person is told the task", who, *told)
+            return
+        truth = life.said if life and life.said else {_NOT_STARTED: None}
+        known = any(new.summary.startswith(summary) for summary in truth)
+        self._that(known, "I6 the record says what its own agent said", who, *truth, new.summary)
 
     def _now(self) -> Any:
         return self._stack.engine.instant(self._stack.engine.now)

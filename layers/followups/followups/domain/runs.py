@@ -86,7 +86,7 @@ def not_started(
     if old.status is Status.RUNNING and old.replaced_by is None:
         at, write_id = stamp.at, stamp.write_id
         return release(old, reason, at=at, write_id=write_id, wake_at=wake_at, runs_per_hour=runs_per_hour)
-    done = Done(outcome=Outcome.CANCELLED, summary="The agent was not started.")
+    done = verdicts.judge(old, Done(outcome=Outcome.CANCELLED, summary="The agent was not started."))
     onward = Next(status=Status.CANCELLED, final=True, fields=UNCLAIMED | UNBLOCKED)
     unstarted = replace(old, started_at=None, deadline_at=None, attempt=old.attempt - 1)
     if old.status is not Status.CANCELLING:
