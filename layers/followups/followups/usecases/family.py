@@ -8,7 +8,7 @@ from followups.domain.errors import Conflict, StoreBusy
 from followups.domain.lineage import RunToken
 from followups.domain.moves import advance, closing
 from followups.domain.status import CLOSED, Status
-from followups.usecases.manage import Asker, get, no_token
+from followups.usecases.manage import Asker, forgotten, get, no_token
 from followups.usecases.world import World
 
 _RACES = 5
@@ -31,8 +31,9 @@ def tree(world: World, asker: Asker, follow_up_id: str) -> Tree:
     """Gives the whole tree that a follow-up belongs to. What the store has forgotten is missing. Raises NotFound."""
     root = get(world, asker, follow_up_id).root
     made = world.store.slots(ids.tree_key(asker.owner, root))
-    found = [it for it in (world.follow_up(asker.owner, name) for name in (root, *sorted(made))) if it is not None]
-    members = tuple(sorted(found, key=lambda it: (it.depth, it.created_at, it.id)))
+    found = (world.follow_up(asker.owner, name) for name in (root, *sorted(made)))
+    known = (it for it in found if it is not None and not forgotten(world, it))
+    members = tuple(sorted(known, key=lambda it: (it.depth, it.created_at, it.id)))
     return Tree(root=root, members=members, made=len(made), limit=world.limits.max_descendants)
 
 

@@ -36,7 +36,7 @@ def check_live(world: World, asker: Asker) -> None:
 def get(world: World, asker: Asker, follow_up_id: str) -> FollowUp:
     """Gives the owner's follow-up. Raises NotFound for one that is not there, forgotten, or somebody else's."""
     old = world.follow_up(asker.owner, follow_up_id) if ids.is_id(follow_up_id) else None
-    if old is None or _forgotten(world, old):
+    if old is None or forgotten(world, old):
         raise NotFound("not_found", f"there is no follow-up {follow_up_id[:60]}")
     return old
 
@@ -54,7 +54,7 @@ def get_run(world: World, asker: Asker, run_id: str) -> Run:
     named = ids.parse_run_id(run_id)
     if named:
         run = world.store.get(Run, ids.run_key(asker.owner, *named))
-        if run is not None and not _forgotten(world, run):
+        if run is not None and not forgotten(world, run):
             return run
         old = world.follow_up(asker.owner, named[0])
         if old and old.fence == named[1] and old.started_at is not None and not old.is_closed:
@@ -65,7 +65,7 @@ def get_run(world: World, asker: Asker, run_id: str) -> Run:
 def runs(world: World, asker: Asker, follow_up_id: str, *, limit: int) -> list[Run]:
     """Gives the follow-up's latest runs, newest first. Raises NotFound."""
     get(world, asker, follow_up_id)
-    return [it for it in world.store.runs(asker.owner, follow_up_id, limit=limit) if not _forgotten(world, it)]
+    return [it for it in world.store.runs(asker.owner, follow_up_id, limit=limit) if not forgotten(world, it)]
 
 
 def edit(world: World, asker: Asker, follow_up_id: str, patch: Patch, *, version: int, allow_commands: bool) -> FollowUp:
@@ -154,7 +154,7 @@ def _change(world: World, asker: Asker, follow_up_id: str, decide: Callable[...,
     raise StoreBusy(f"follow-up {follow_up_id} is being changed by others; try again")
 
 
-def _forgotten(world: World, it: FollowUp | Run) -> bool:
+def forgotten(world: World, it: FollowUp | Run) -> bool:
     """Says whether its time in the history is over: a store may keep it for days after that."""
     return it.expires_at is not None and it.expires_at <= world.clock.now()
 
