@@ -19,7 +19,7 @@ _NOTED = timedelta(seconds=30)
 def pull(world: World, secret: bytes, name: str, worker: str, in_hand: frozenset[str]) -> AgentCall | None:
     """Takes the agent's name, the worker's, and the ids of the runs that it has in hand; gives the run that it is to do:
     one that it was given and has not heard of (the answer was lost), or the oldest that waits; None if there is none. While
-    all is stopped, or its agent is out of use, nothing that waits is begun.
+    all is stopped nothing is begun, and while its agent is out of use nothing but a test of it.
 
     Raises NotFound, Invalid for an agent whose work nobody has to ask for.
     """
@@ -31,12 +31,13 @@ def pull(world: World, secret: bytes, name: str, worker: str, in_hand: frozenset
         raise Invalid("not_a_worker_agent", detail)
     at = world.clock.now()
     _note(world, agent, at)
-    stopped = world.control().stopped
-    running = (it for it in _runs(world, agent) if it.status is Status.RUNNING)
+    if world.control().stopped:
+        return None
+    running = (it for it in _runs(world, agent) if it.status is Status.RUNNING and (it.test or agent.disabled is None))
     live = sorted(running, key=lambda it: (it.start_at, it.created_at))
     # The lease of what it is given again begins anew: the worker counts from what it hears.
     again = [it for it in live if it.handle == hearing.WORKER + worker and it.run_id not in in_hand and _has_time(it, at)]
-    waiting = [it for it in live if it.handle == hearing.WAITING and not stopped and (it.test or agent.disabled is None)]
+    waiting = [it for it in live if it.handle == hearing.WAITING]
     for old in (*again, *waiting):
         write_id = world.chance.new_id()
         if old.handle == hearing.WAITING:
