@@ -181,7 +181,7 @@ class Courses:
             self._retried(course, old, new, run, extra, who)
             return
         skipped = run.outcome == "skipped"
-        if skipped:
+        if skipped and not (old.replaced_by and str(old.status) == "running"):
             self._skipped(course, old, run, who)
         good = run.outcome in GOOD
         course.failures = 0 if good else course.failures + (not skipped)

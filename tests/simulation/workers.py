@@ -74,6 +74,8 @@ class _Work:
 
     def __init__(self, stack: "Stack", process: Process, name: str, agent: str) -> None:
         self.stack, self.process, self.name, self.agent = stack, process, name, agent
+        #: What it has done, or has stopped: it does no run twice.
+        self._done: list[str] = []
 
     def until(self, idle: Any) -> None:
         """Asks and works until there is nothing to do."""
@@ -89,7 +91,7 @@ class _Work:
             pause = min(longest, 2 * pause)
 
     def _ask(self) -> dict[str, Any] | None:
-        body = {"worker": self.name, "in_hand": []}
+        body = {"worker": self.name, "in_hand": self._done[-5:]}
         answered = self.stack.people.ask(self.process, "ops", "POST", f"/v1/agents/{self.agent}/work", body)
         run: dict[str, Any] | None = answered[1]["run"] if answered and answered[0] == 200 else None
         self.stack.checks.noted["taken_by_a_worker"] += run is not None
@@ -99,6 +101,7 @@ class _Work:
         call = self._call(run)
         if call.run_id in self.stack.agents.lives:
             self.stack.checks.fail(f"I1 a run is handed to two workers: {call.run_id}")
+        self._done.append(call.run_id)
         life = self.stack.agents.begin(call)
         try:
             self._attend(life, asked)
