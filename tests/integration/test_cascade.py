@@ -5,7 +5,7 @@ import email
 import email.policy
 import json
 import sys
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,14 +17,10 @@ import pytest
 from followups.config import write_laptop_config
 from followups.domain import ids
 from tests.support import greedy
+from tests.support.cascading import DO_NOT, Record, deep, spent
 from tests.support.laptop import Laptop
 
-DO_NOT = (
-    "Do not ask again: no follow-up can be made from here any more. "
-    "Do the rest in this run, or name it in your report, for a person to follow up."
-)
 _PATIENCE_S = 300
-DEEP = "a follow-up made by an agent may be at most 2 generations below a person's"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,37 +46,6 @@ ACCIDENT = Scene(cap=5, slots=3, budget=3, roots=TWO, settings={"cap": 5, "max_d
 SMALL = Scene(
     cap=1, slots=1, budget=1, roots=("@one",), children=2, how="processes", settings={"cap": 1, "max_descendants": 1}
 )
-
-
-@dataclass(frozen=True)
-class Record:
-    """What the agents have noted, in the order in which it happened."""
-
-    lines: list[dict[str, Any]]
-
-    def of(self, what: str) -> list[dict[str, Any]]:
-        return [it for it in self.lines if it["what"] == what]
-
-    def refused(self) -> dict[str, list[str]]:
-        """Gives what each run was answered that asked for a follow-up in vain, by its run."""
-        found = defaultdict(list)
-        for it in self.of("create"):
-            if it["code"]:
-                found[it["run"]].append(it["said"])
-        return found
-
-    def at_once(self) -> tuple[int, int]:
-        """Gives how many were alive at once at most: of all agents, and of one."""
-        alive: dict[str, str] = {}
-        most = most_of_one = 0
-        for it in self.lines:
-            if it["what"] == "began":
-                alive[it["run"]] = it["agent"]
-                most, most_of_one = max(most, len(alive)), max(most_of_one, *Counter(alive.values()).values())
-            elif it["what"] == "ended":
-                del alive[it["run"]]
-        assert not alive, "who began has ended"
-        return most, most_of_one
 
 
 @pytest.mark.parametrize(
@@ -110,7 +75,7 @@ def test_agents_that_make_agents_come_to_an_end(laptop: Laptop, tmp_path: Path, 
     assert _ran(laptop, timedelta(minutes=6)) == len(scene.roots) * scene.budget
     assert _ran(laptop, timedelta(days=3)) == 0, "it has come to an end by itself"
 
-    record = Record([json.loads(line) for line in path.read_text().splitlines()])
+    record = Record.read(path)
     made = laptop.client.pages("all")
     _check_caps(scene, record)
     _check_trees(scene, record, made)
@@ -152,8 +117,8 @@ def _check_what_the_agents_were_told(record: Record, scene: Scene) -> None:
     for it in record.of("run-due"):
         assert it["code"] == 4
         assert "not_inside_a_run: `run-due` was called inside run" in it["said"]
-    spent = f"the tree that this run belongs to has made its {scene.budget} follow-up{'s' * (scene.budget > 1)}"
-    lines = {f"followups: cascade_budget: {spent}. {DO_NOT}\n", f"followups: cascade_depth: {DEEP}. {DO_NOT}\n"}
+    reasons = {f"cascade_budget: {spent(scene.budget)}", f"cascade_depth: {deep(2)}"}
+    lines = {f"followups: {reason}. {DO_NOT}\n" for reason in reasons}
     refused = record.refused()
     assert {said for each in refused.values() for said in each} <= lines
     assert all(it["code"] == 2 for it in record.of("create") if it["said"])
@@ -165,14 +130,9 @@ def _check_reports(laptop: Laptop, record: Record, made: list[dict[str, Any]]) -
     texts = dict(_reports(laptop))
     assert set(texts) == {it["run"] for it in record.of("began")}
     assert len(texts) == len(made)
-    refused = record.refused()
     for run, text in texts.items():
-        told = [" ".join(line.partition(":")[2].split()[:-1]) for line in refused.get(run, ())]
-        assert ("Refused" in text) is bool(told)
-        if told:
-            how_many = "a follow-up" if len(told) == 1 else f"{len(told)} follow-ups"
-            reason = refused[run][-1].split(": ", 2)[2].partition(". ")[0]
-            assert f"Refused {how_many} that it asked for: {reason} " in text
+        told = record.told(run)
+        assert told in text if told else "Refused" not in text
 
 
 def _reports(laptop: Laptop) -> Iterator[tuple[str, str]]:
