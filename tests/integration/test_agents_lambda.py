@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote
 
@@ -84,7 +85,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[_Lambda]:
 
 @pytest.fixture
 def target(service: _Lambda) -> LambdaAgent:
-    return LambdaAgent(bootstrap.waiting_client, ManualClock())
+    return LambdaAgent(partial(bootstrap.waiting_client, "lambda"), ManualClock())
 
 
 def _call(seconds: float = 20) -> AgentCall:
@@ -220,15 +221,17 @@ def test_a_lambda_that_cannot_be_reached_was_not_started(
 
 
 def test_a_client_waits_as_long_as_the_agent_may_take_and_asks_once(service: _Lambda) -> None:
-    config = bootstrap.waiting_client(885).meta.config
+    config = bootstrap.waiting_client("lambda", 885).meta.config
     assert (config.read_timeout, config.connect_timeout, config.tcp_keepalive) == (885, 5, True)
     assert config.retries["total_max_attempts"] == 1
-    assert bootstrap.waiting_client(885) is bootstrap.waiting_client(885), "a client for each call would cost ten times it"
+    assert bootstrap.waiting_client("lambda", 885) is bootstrap.waiting_client("lambda", 885), (
+        "a client for each call would cost ten times it"
+    )
 
 
 def test_a_call_waits_for_its_seconds(service: _Lambda) -> None:
     asked: list[int] = []
-    LambdaAgent(lambda seconds: asked.append(seconds) or bootstrap.waiting_client(seconds), ManualClock()).start(
+    LambdaAgent(lambda seconds: asked.append(seconds) or bootstrap.waiting_client("lambda", seconds), ManualClock()).start(
         _call(180.9)
     )
     assert (asked, len(service.called)) == ([180], 1), "it ends before the runner's time does"

@@ -43,7 +43,10 @@ class Laptop:
     def call(self, *words: str, code: int = 0, **more: str) -> "subprocess.CompletedProcess[str]":
         """Runs the command to its end and checks its exit code."""
         process = self.start(*words, **more)
-        out, err = process.communicate(timeout=60)
+        try:
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()  # One that hangs, and so fails the test, must not outlive it.
         assert process.returncode == code, f"followups {words}: exit {process.returncode}\n{out}\n{err}"
         return subprocess.CompletedProcess(words, process.returncode, out, err)
 
