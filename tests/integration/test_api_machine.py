@@ -22,8 +22,9 @@ from hypothesis.stateful import (
 
 from tests.support.api_callbacks import call_back
 from tests.support.api_engine import AWS, LAPTOP
-from tests.support.api_model import OPEN, WHEN, Expected
+from tests.support.api_expected import OPEN, WHEN, Expected
 from tests.support.api_steps import OWNERS, Steps
+from tests.support.api_trees import look_at_tree
 from tests.support.fuzz import search
 
 OWNER = st.sampled_from(OWNERS)
@@ -113,6 +114,11 @@ class ApiMachine(RuleBasedStateMachine):
     @rule(nth=NTH, stranger=STRANGER)
     def show(self, nth: int, stranger: bool) -> None:
         self.steps.show(*self._pick(nth, stranger))
+
+    @has_any
+    @rule(nth=NTH, stranger=STRANGER, stop=st.booleans())
+    def look_at_tree(self, nth: int, stranger: bool, stop: bool) -> None:
+        look_at_tree(self.steps, *self._pick(nth, stranger), stop=stop)
 
     @rule()
     def show_all_when_history_is_over(self) -> None:

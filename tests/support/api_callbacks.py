@@ -4,7 +4,7 @@ from typing import Any
 
 from followups.domain.contract import AgentCall
 from tests.support.api_engine_model import Record
-from tests.support.api_model import LIVE, Answer, Expected, instant
+from tests.support.api_expected import LIVE, Answer, Expected, instant
 from tests.support.api_steps import Steps
 
 _UNHEARD = ("timed_out", "unknown", "cancelled")

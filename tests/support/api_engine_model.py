@@ -7,7 +7,8 @@ from typing import Any
 import tzdata
 
 from tests.support.api_engine import REMAINING, SteadyChance
-from tests.support.api_model import DAY, GRACE, KEPT, LIVE, Expected, Model, instant
+from tests.support.api_expected import DAY, GRACE, KEPT, LIVE, Expected, instant
+from tests.support.api_model import Model
 
 CAP = 2
 _SENDS, _TRIES, _FAILURES = 8, 8, 3

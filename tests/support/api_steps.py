@@ -11,7 +11,7 @@ from followups.domain.status import Outcome
 from followups.usecases.world import BUILTIN, Limits
 from tests.support.api_engine import Engine
 from tests.support.api_engine_model import EngineModel, Record
-from tests.support.api_model import CHILD_FLOOR, LIVE, WHEN, Answer, Expected, Place, instant, same
+from tests.support.api_expected import CHILD_FLOOR, LIVE, WHEN, Answer, Expected, Place, instant, same
 
 OWNERS = ("ada", "bob")
 NOT_THERE: Answer = (404, "not_found")
@@ -23,11 +23,9 @@ class Steps:
 
     def __init__(self, limits: Limits) -> None:
         self.engine = Engine(limits)
-        self.model = EngineModel(
-            now=self.engine.clock.now, look_ahead=limits.look_ahead, at_birth=limits.claim_at_birth
-        )  # fmt: skip
-        self.starts: list[Message] = []
-        self.reports: list[Message] = []
+        now, ahead = self.engine.clock.now, limits.look_ahead
+        self.model = EngineModel(now=now, look_ahead=ahead, at_birth=limits.claim_at_birth)
+        self.starts, self.reports = list[Message](), list[Message]()
 
     def ask(self, who: str, expected: Answer, method: str, path: str, body: Any = None, **headers: str) -> tuple[Any, Any]:
         """Sends a request; fails unless it is answered with that status and code. Gives body and headers."""
@@ -91,8 +89,7 @@ class Steps:
             self.ask(who, (422, "validation_error"), "PATCH", path, patch, if_match=if_match)
         else:
             version = max(0, it.version + if_match)
-            name = f'"{version}"'
-            self.ask_of(it, who, lambda: self.model.edit(it, version, patch), "PATCH", body=patch, if_match=name)
+            self.ask_of(it, who, lambda: self.model.edit(it, version, patch), "PATCH", body=patch, if_match=f'"{version}"')
 
     def change(self, it: Expected, who: str, verb: str, reason: str | None = None) -> None:
         """`verb` is pause, pause until, snooze, resume, run or delete."""
@@ -132,9 +129,8 @@ class Steps:
 
     def _show_run(self, it: Expected, record: Record, who: str) -> None:
         mine = who == it.owner
-        expected = (200, None) if mine else NOT_THERE
-        run, _ = self.ask(who, expected, "GET", f"/v1/runs/{record.view['id']}")
-        mail, _ = self.ask(who, expected, "GET", f"/v1/runs/{record.view['id']}/report")
+        expected, path = (200, None) if mine else NOT_THERE, f"/v1/runs/{record.view['id']}"
+        (run, _), (mail, _) = (self.ask(who, expected, "GET", path + end) for end in ("", "/report"))
         if mine:
             assert run.pop("report_text") is not None
             assert run == mail["run"] == record.view | {"summary": run["summary"]}
@@ -142,10 +138,10 @@ class Steps:
             assert record.view["task"] in words and run["summary"] in words
 
     def put_agent(self, name: str, more: dict[str, Any]) -> None:
-        usual = {"target": None, "mode": None, "timeout_s": 600, "max_concurrency": 1, "rerun": "never", "max_attempts": 3}
-        usual |= {"disabled": None, "worker_seen_at": None}
         asked = {"kind": "command", "command": ["true"], **more}
-        expected = {"name": name, "builtin": False, **usual, **asked}
+        usual = {"timeout_s": 600, "max_concurrency": 1, "rerun": "never", "max_attempts": 3, "builtin": False}
+        none = dict.fromkeys(("target", "mode", "disabled", "worker_seen_at"))
+        expected = {"name": name, **none, **usual, **asked}
         assert self.ask("ada", (200, None), "PUT", f"/v1/agents/{name}", asked)[0] == expected
         self.model.agents[name] = expected
         self._look_at_agents()
@@ -171,8 +167,8 @@ class Steps:
     def page(self, owner: str, status: str, limit: int, after: tuple[str, Place] | None = None) -> tuple[str, Place] | None:
         """Reads a page of a list; gives where the next one starts (a cursor and, for the model, a place), or None."""
         cursor, place = after or ("", None)
-        target = f"/v1/follow-ups?status={status}&limit={limit}" + (f"&cursor={cursor}" if cursor else "")
-        body, _ = self.ask(owner, (200, None), "GET", target)
+        query = f"?status={status}&limit={limit}" + (f"&cursor={cursor}" if cursor else "")
+        body, _ = self.ask(owner, (200, None), "GET", f"/v1/follow-ups{query}")
         rest = [it for it in self.model.listed(owner, status) if place is None or it.place > place]
         expected = rest[:limit]
         assert [view["id"] for view in body["follow_ups"]] == [it.id for it in expected]
@@ -291,8 +287,8 @@ class Steps:
         return waits or any(record.report["status"] in ("pending", "sending") for it in its for record in it.runs)
 
     def _find(self, message: Message) -> Expected | None:
-        its = self.model.follow_ups
-        return next((it for it in its if (it.owner, it.id) == (message.owner, message.follow_up_id)), None)
+        named = (message.owner, message.follow_up_id)
+        return next((it for it in self.model.follow_ups if (it.owner, it.id) == named), None)
 
     def collect(self) -> None:
         """Takes what was put on the queues; fails if it names what is not there."""
