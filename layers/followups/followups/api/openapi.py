@@ -25,7 +25,8 @@ itself has `{"message": …}` instead, and an unknown path or method is its 404.
 only, without credentials; others, and web pages, get 403 `forbidden`, and what is no HTTP request `invalid_request`.
 
 An agent that calls from within its run sends `Followups-Run-Token`. It speaks on its run's account then, and may do less.
-What a run says of itself (`/v1/runs/{id}/complete`, `heartbeat`, `progress`) asks for that token only, also as a bearer token.
+What a run says of itself (`/v1/runs/{id}/complete`, `heartbeat`, `progress`) asks for that token only, also as a bearer
+token.
 """
 #: Statuses that API Gateway answers by itself, too.
 _GATEWAY = (401, 403, 413, 429, 500, 503)
