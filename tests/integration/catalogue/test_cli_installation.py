@@ -207,6 +207,6 @@ def test_cli_71_who_interrupts_is_told_the_key(laptop: Laptop) -> None:
             assert taken.recv(65_536).startswith(b"POST /v1/follow-ups ")
             os.kill(command.pid, signal.SIGINT)
             out, err = command.communicate(timeout=60)
-    assert (command.returncode, out) == (130, "")
+    assert (command.returncode, out) == (130, ""), err
     assert "--key mine," in err
     assert "Traceback" not in err
