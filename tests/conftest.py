@@ -1,7 +1,6 @@
 """Fixtures that every kind of test may use."""
 
 import signal
-import signal
 from pathlib import Path
 
 import pytest
@@ -13,9 +12,6 @@ from tests.support.world import Bench
 
 # A shell's background jobs ignore Ctrl-C, and so would all that they start: some tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-# A shell's `&` makes Ctrl-C ignored, in whatever the tests start too: those that send it would wait in vain.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples each time, and no clock: a slow machine must not fail a test, nor a lucky one pass it.
 settings.register_profile("followups", derandomize=True, deadline=None, max_examples=30)
