@@ -138,7 +138,7 @@ def test_one_that_goes_on_is_registered_for_it(
     ("status", "code", "said"),
     [
         (404, "ResourceNotFoundException", "Register the agent again"),
-        (403, "AccessDeniedException", "Allow the runner"),
+        (403, "AccessDeniedException", "see AgentRuntimes"),
         (400, "ValidationException", "Look at its ARN"),
         (424, "RuntimeClientError", "The agent's runtime failed: no way"),
         (413, "", "not started"),

@@ -150,7 +150,7 @@ def _polled(bed: Bed, status: str, **more: Any) -> Done | Pending:
         ("StateMachineDoesNotExist", "a state machine that there is"),
         ("StateMachineDeleting", "a state machine that there is"),
         ("InvalidArn", "a state machine that there is"),
-        ("AccessDeniedException", "states:StartExecution"),
+        ("AccessDeniedException", "see AgentStateMachines"),
         ("InvalidExecutionInput", "256 KB"),
         ("KmsAccessDeniedException", "kms:Decrypt"),
         ("KmsInvalidStateException", "disabled or deleted"),
