@@ -39,7 +39,7 @@ def _line(text: str) -> str:
     # Only what a person or a shell leaves at the ends; `strip()` would also take some control characters away.
     text = text.strip(" \t\r\n")
     if not text.strip():
-        raise error("validation_error", "it is empty; say in one line what is to be done")
+        raise error("validation_error", "it is empty; say in one line what is meant")
     return _fit(text, lines=False)
 
 

@@ -139,14 +139,14 @@ def finish(
     return (*_end(old, done, onward, stamp, **record), *free_slots(old))
 
 
-def lease_over(old: FollowUp, *, rerun_safe: bool, stamp: Stamp) -> tuple[Change, ...]:
+def lease_over(old: FollowUp, *, rerun_safe: bool, stamp: Stamp, kind: str | None = None) -> tuple[Change, ...]:
     """Takes a live follow-up whose process is surely dead, or whose agent went on without us and cannot be asked any more;
     gives its finish with the outcome `unknown`."""
     why = "The run broke off: its machine or process died before a result was stored."
     if old.handle is not None and not old.handle.startswith(WORKER):
         why = "Nothing was heard of the run, and nobody asked for it before its time was over."
     done = Done(outcome=Outcome.UNKNOWN, summary=f"{why} The agent may or may not have done its work.")
-    return finish(old, done, rerun_safe=rerun_safe, stamp=stamp)
+    return finish(old, done, rerun_safe=rerun_safe, stamp=stamp, kind=kind)
 
 
 def refuse_start(old: FollowUp, why: str, *, stamp: Stamp) -> tuple[Change, ...]:

@@ -255,7 +255,9 @@ def _lease_ran_out(world: World, item: FollowUp, at: datetime, outgoing: Outgoin
 
 def end_lease(world: World, item: FollowUp, at: datetime, outgoing: Outgoing, facts: Swept) -> None:
     """Ends a live run whose process is surely gone, as unknown. Raises Conflict, StoreError."""
-    changes = runs.lease_over(item, rerun_safe=world.rerun_safe(item.agent), stamp=world.stamp(at))
+    agent = world.agent(item.agent)
+    rerun_safe, kind = (agent.rerun_safe, agent.kind) if agent else (False, None)  # One that is gone may not be run again.
+    changes = runs.lease_over(item, rerun_safe=rerun_safe, kind=kind, stamp=world.stamp(at))
     world.store.commit(*changes)
     facts["lease_over"] += 1
     outgoing.add(_report_message(item))

@@ -80,11 +80,6 @@ class World:
         known = BUILTIN.get(name)
         return known if known or not ids.AGENT_NAME.fullmatch(name) else self.store.get(Agent, ids.agent_key(name))
 
-    def rerun_safe(self, name: str) -> bool:
-        """Says whether the agent may simply be run again; one that is gone may not."""
-        agent = self.agent(name)
-        return agent is not None and agent.rerun_safe
-
 
 BUILTIN: dict[str, Agent] = {
     "@checklist": Agent(
