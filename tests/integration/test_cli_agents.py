@@ -216,6 +216,18 @@ def test_a_try_that_waits_says_so_and_ends_unstarted_on_ctrl_c(laptop: Laptop) -
     assert sorted(it["status"] for it in laptop.client.pages("all")) == ["cancelled", "done"]
 
 
+def test_a_try_that_was_cancelled_is_waited_for_no_longer(laptop: Laptop) -> None:
+    laptop.add_agent("@a", "echo", "well")
+    laptop.here("pause", "--all")
+    with killed(laptop.start("agents", "test", "@a", "Say")) as process:
+        assert process.stderr is not None
+        until(lambda: "It waits: stopped by an operator" in process.stderr.readline())
+        [it] = laptop.client.pages("open")
+        laptop.client.of(it["id"], method="DELETE")
+        out, _ = process.communicate(timeout=30)
+    assert (process.returncode, out) == (1, "cancelled: it was not run\n")
+
+
 def test_ctrl_c_stops_what_is_tried_here(laptop: Laptop, tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     laptop.add_agent("@a", "sh", "-c", f"echo $$ > {pid}; sleep 60")

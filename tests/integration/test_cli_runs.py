@@ -1,6 +1,8 @@
 """`followups show RUN` and its timeline: each way in which a run may go, as a person reads it."""
 
 import json
+import socket
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -206,3 +208,30 @@ def test_a_narrow_terminal_and_no_colour(laptop: Laptop) -> None:
 def hand_out(laptop: Laptop) -> Any:
     """Asks for work as a worker does; gives the run, or None."""
     return laptop.client.agent("@w", "POST", {"worker": "desk-1"}, "/work").body["run"]
+
+
+def test_a_checklist_is_looked_at_until_it_is_met(laptop: Laptop) -> None:
+    """With no model at all: a site that is to come up."""
+    with socket.socket() as site:
+        site.bind(("127.0.0.1", 0))
+        line = f"http://127.0.0.1:{site.getsockname()[1]}/ 200"
+        words = ("create", "@checklist", "Site is up", line, "in 5 minutes", "--done-when", "all checks hold")
+        made = json.loads(say(laptop, "--json", *words, "--retry-until-met", "5m,10m"))["id"]
+        run_due(laptop, minutes=6)
+        it = laptop.client.of(made).body
+        assert (it["status"], it["last_verdict"], it["occurrence"]) == ("scheduled", "not_met", 2)
+        drawn = say(laptop, "show", made, "--timeline")
+        assert fact(drawn, "evidence") == f"{line}: no answer: Connection refused"
+        site.listen()
+        threading.Thread(target=_answer, args=(site,), daemon=True).start()
+        run_due(laptop, minutes=12)
+    it = laptop.client.of(made).body
+    assert (it["status"], it["last_verdict"], it["last_outcome"]) == ("done", "met", "succeeded")
+    assert [mail.read_text().count("1 of 1 checks hold") > 0 for mail in laptop.mails()] == [False, True]
+
+
+def _answer(site: socket.socket) -> None:
+    taken, _ = site.accept()
+    with taken:
+        taken.recv(4_096)
+        taken.sendall(b"HTTP/1.0 200 OK\r\n\r\n")

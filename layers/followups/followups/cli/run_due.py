@@ -44,19 +44,20 @@ def run_due_(session: Session, at: str | None) -> None:
     clock = SystemClock(_shift(at) if at else timedelta(0))
     env = session.environment
     ran: list[Run] = []
-    looked = False
+    nothing = "Nothing is due."
     if (env.home / "followups.db").exists():
         store = bootstrap.laptop_store(env.home)
-        from followups.local.due import something_to_do
+        from followups.local.due import runs_under_way, something_to_do
 
         if something_to_do(store, clock):
-            looked = True
             parts = bootstrap.laptop_parts(env, session.settings, store=store, clock=clock)
             ran = _work(session, parts)
             stopped = parts.world.control()
             if stopped.stopped:
                 session.say(f"Stopped by an operator ({stopped.reason or 'no reason given'}): nothing new starts.")
-    _summary(session, ran, "Nothing was run." if looked else "Nothing is due.")
+            live = runs_under_way(parts.world)
+            nothing = f"{live} under way; nothing has ended." if live else "Nothing was run."
+    _summary(session, ran, nothing)
 
 
 def _sweep_there(session: Session, at: str | None) -> None:
@@ -79,7 +80,7 @@ def print_run(session: Session, run: Run) -> None:
 
 
 def _work(session: Session, parts: "Parts") -> list[Run]:
-    from followups.local.due import is_work_waiting, others_run, work_waiting
+    from followups.local.due import is_work_waiting, runs_under_way, work_waiting
     from followups.local.runtime import SOONEST_TICK_S, Runtime
 
     ran: list[Run] = []
@@ -107,9 +108,9 @@ def _work(session: Session, parts: "Parts") -> list[Run]:
                 if not is_work_waiting(parts.world):
                     break
                 # What waits behind another process's run is that process's to go on with: it looks when its run ends.
-                if others_run(parts.world):
+                if runs_under_way(parts.world):
                     count = work_waiting(parts.world)
-                    session.say(f"{count} due, behind runs of another process; it goes on with them when those end.")
+                    session.say(f"{count} due, behind runs that are under way; their turn comes when those have ended.")
                     return ran
                 idle, ran_when_idle = 0 if len(ran) > ran_when_idle else idle + 1, len(ran)
                 if idle == _TRIES:

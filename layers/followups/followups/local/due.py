@@ -65,6 +65,7 @@ def _in_line(world: World, *, line: int | None) -> Iterator[tuple[FollowUp, bool
         yield item, is_held_up(item, agents.get(item.agent), now)
 
 
-def others_run(world: World) -> bool:
-    """Says whether a run is live: its process goes on with what waits when it ends."""
-    return bool(world.store.slots(ids.ALL_SLOTS_KEY))
+def runs_under_way(world: World) -> int:
+    """Gives how many runs are live. Asked when none of ours is, they are other processes': those go on with what waits when
+    they end."""
+    return len(world.store.slots(ids.ALL_SLOTS_KEY))
