@@ -110,6 +110,22 @@ def test_an_agent_out_of_use_and_back(laptop: Laptop) -> None:
     assert laptop.status(made) == "done"
 
 
+def test_json_is_one_document_whatever_is_asked(laptop: Laptop) -> None:
+    add = told(laptop, "agents", "add", "@w", "--worker")
+    for words, disabled in (("disable", "no reason given"), ("show", "no reason given"), ("enable", None), ("show", None)):
+        assert told(laptop, "agents", words, "@w") == add | {"disabled": disabled}
+    assert [it["name"] for it in told(laptop, "agents", "list")["agents"]] == ["@checklist", "@me", "@w"]
+    assert told(laptop, "agents", "remove", "w") == {"name": "@w", "removed": True}
+
+
+@pytest.mark.parametrize("what", ["add", "list", "show", "disable", "enable", "secret", "test", "remove"])
+def test_help_says_what_it_does(laptop: Laptop, what: str) -> None:
+    shown = say(laptop, "agents", what, "--help")
+    assert shown.startswith(f"Usage: followups agents {what} [OPTIONS]") and "--json" in shown
+    if what == "add":
+        assert "  --command PROGRAM [ARGUMENT]..." in shown and "WHAT-RUNS is one of --command, --worker" in shown
+
+
 def test_a_secret_is_all_that_is_printed(laptop: Laptop) -> None:
     say(laptop, "agents", "add", "@hook", "--https", "https://agents.example.com/run")
     secret = say(laptop, "agents", "secret", "@hook")

@@ -235,6 +235,22 @@ def test_a_watch_that_is_killed_is_set_up_anew(laptop: Laptop, tmp_path: Path) -
         until(lambda: not is_alive(command), seconds=5)
 
 
+@pytest.mark.slow
+def test_a_cancel_from_another_terminal_is_heard_within_half_a_minute(laptop: Laptop, tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    with working(laptop, "sh", "-c", f"echo $$ >> {pids}; [ $(wc -l < {pids}) = 2 ] || exec sleep 60") as worker:
+        made = start(laptop)
+        [command] = noted(pids)
+        assert laptop.here("delete", made).stdout.startswith("Cancelled when its run has ended, ")
+        until(lambda: laptop.status(made) == "cancelled", seconds=60)
+        assert not is_alive(command)
+        other = start(laptop)
+        until(lambda: laptop.status(other) == "done")
+        worker.send_signal(signal.SIGINT)
+        out, _ = worker.communicate(timeout=30)
+    assert [line.split()[1] for line in out.splitlines()] == ["cancelled", "succeeded"]
+
+
 # The server
 
 

@@ -13,7 +13,7 @@ import pytest
 from followups import bootstrap
 from followups.adapters.agents.command import CommandAgent
 from followups.adapters.local import SystemClock
-from followups.cli.client import Client, InProcess, Problem, Reply, Transport, Unreachable
+from followups.cli.client import Client, InProcess, Problem, Unreachable
 from followups.config import LaptopConfig
 from followups.local.worker import Person, Worked, Worker
 from followups.ports import Clock
@@ -21,35 +21,7 @@ from tests.support.clock import ManualClock
 from tests.support.contract import Checked
 from tests.support.laptop import Laptop
 from tests.support.processes import until
-
-#: What happens to a request: it never gets there, or its answer does not come back.
-Fault = str
-LOST, UNHEARD = "lost", "unheard"
-
-
-class Wire:
-    """A transport that breaks as a test says: the next faults of requests whose path ends so."""
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-        self.faults: dict[str, list[Fault | int]] = {}
-        self.sent: list[tuple[str, bytes | None]] = []
-
-    def send(self, method: str, target: str, headers: dict[str, str], body: bytes | None) -> Reply:
-        end = target.rpartition("/")[2]
-        self.sent.append((end, body))
-        fault = self.faults[end].pop(0) if self.faults.get(end) else None
-        if isinstance(fault, int):
-            return Reply(fault, {}, {"code": "trouble", "detail": "not now"})
-        if fault == LOST:
-            raise Unreachable("the cable is out")
-        reply = self._transport.send(method, target, headers, body)
-        if fault == UNHEARD:
-            raise Unreachable("the cable went out")
-        return reply
-
-    def bodies(self, end: str) -> list[bytes | None]:
-        return [body for path, body in self.sent if path == end]
+from tests.support.wire import LOST, UNHEARD, Fault, Wire
 
 
 class Hurried(ManualClock):
@@ -184,7 +156,7 @@ def test_a_run_whose_handing_out_was_not_heard_is_given_again(desk: Desk) -> Non
 
 
 @pytest.mark.parametrize("faults", [[LOST], [UNHEARD], [500, 429, UNHEARD, LOST, 503]])
-def test_a_completion_that_was_not_heard_is_told_again(desk: Desk, faults: list[Fault | int]) -> None:
+def test_a_completion_that_was_not_heard_is_told_again(desk: Desk, faults: list[Fault]) -> None:
     worker = desk.worker("echo", "well")
     made = desk.start(worker)
     desk.wire.faults["complete"] = list(faults)
@@ -249,7 +221,7 @@ def test_a_run_that_is_over_is_stopped(desk: Desk, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fault", [LOST, 503, 403])
-def test_a_command_ends_with_its_lease_where_nobody_is_heard_of(desk: Desk, fault: Fault | int) -> None:
+def test_a_command_ends_with_its_lease_where_nobody_is_heard_of(desk: Desk, fault: Fault) -> None:
     """Another worker may be given the run then: two at once would be one too many."""
     desk.register(timeout_s=86_400)
     worker = desk.worker("sleep", "60", clock=Hurried(datetime.now(UTC)))

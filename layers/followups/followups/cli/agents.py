@@ -189,7 +189,10 @@ def secret(session: Session, name: str) -> None:
 @click.option("--done-when", metavar="TEXT", help="When it is a success, in words: the agent is asked for a verdict.")
 @with_session
 def test(session: Session, name: str, task: str, message: str | None, done_when: str | None) -> int:
-    """Try an agent: run TASK now, as it would run when it is due, and print its report. Nothing is mailed."""
+    """Try an agent: run TASK now, as it would run when it is due, and print its report. Nothing is mailed.
+
+    It ends with exit code 1 if the run failed. Ctrl-C stops what runs here, and cancels what has not started.
+    """
     from followups.cli.trying import try_agent  # `agents list` does not wait for it.
 
     body = {"task": task} | ({"message": message} if message else {}) | ({"done_when": done_when} if done_when else {})

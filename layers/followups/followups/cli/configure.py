@@ -15,7 +15,7 @@ _NUMBERS = ("cap", "runs-per-hour", "max-open", "max-depth", "max-descendants")
 
 
 @click.command("config")
-@click.argument("name", type=click.Choice(list(_NAMES)), required=False)
+@click.argument("name", metavar="[NAME]", type=click.Choice(list(_NAMES)), required=False)
 @click.argument("value", required=False)
 @click.option("--unset", is_flag=True, help="Back to the default.")
 @click.option(

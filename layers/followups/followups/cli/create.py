@@ -40,6 +40,8 @@ def create_(
     followups create @disk "Check disk space" "Is / above 80 %?" "every monday at 9"
     followups create @disk "Check disk space in 3 hours"
     followups create "Check disk space" --to @disk --due "last friday of every month"
+    followups create @checklist "Site is up" "https://example.com 200" "in 5 minutes" \\
+        --done-when "all checks hold" --retry-until-met 5m,10m,1h
 
     WHEN is a time like 7d, "in 3 hours", "tomorrow at 9" or 2026-12-01T14:00, or says how often: daily, "every other
     friday at 9", "weekdays at 9am until 2027-03-01". Without it, the task says it at its end. `followups preview` shows
