@@ -38,7 +38,7 @@ def _create(act: Act) -> None:
     due = rng.choice(DUE if rng.random() < 0.7 else ONCE)
     if act.people.lasts > 2 * DAY and rng.random() < 0.5:
         due = rng.choice(DAILY)
-    body = {"agent": rng.choice(list(act.natures)), "task": f"Task of {act.process.name}", "due": due}
+    body = {"agent": act.agent(), "task": f"Task of {act.process.name}", "due": due}
     if rng.random() < 0.2:
         body["max_attempts"] = rng.randint(1, 4)
     if rng.random() < 0.35:
@@ -73,7 +73,7 @@ def _replace(act: Act) -> None:
     name = looked[0].replace_key if looked else act.rng.choice(NAMES)
     for number in range(act.rng.choice((1, 1, 2))):
         body = {
-            "agent": act.rng.choice(list(act.natures)), "task": f"In its place {number} of {act.process.name}",
+            "agent": act.agent(), "task": f"In its place {number} of {act.process.name}",
             "due": act.rng.choice(DUE), "replace_key": name,
         }  # fmt: skip
         key = f"key {number} of {act.process.name}".replace(" ", "-")
@@ -82,7 +82,7 @@ def _replace(act: Act) -> None:
 
 def _five(act: Act) -> None:
     """Five things for one agent at once, as in the first version's accident."""
-    agent, due = act.rng.choice(list(act.natures)), act.rng.choice(DUE[:3])
+    agent, due = act.agent(), act.rng.choice(DUE[:3])
     for number in range(5):
         body = {"agent": agent, "task": f"Task {number} of {act.process.name}", "due": due}
         key = f"key {number} of {act.process.name}".replace(" ", "-")

@@ -1,6 +1,7 @@
 """The mutants of FAILURES.md §2, and those of what came later, each as a change of the source. `python -m
 tests.simulation.table` plants them all."""
 
+from tests.simulation.mutants_agents import MUTANTS_OF_AGENTS
 from tests.simulation.mutation import Mutant
 
 
@@ -216,4 +217,5 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _m("a run by hand uses up an occurrence", _ONWARD, ("old.rule is not None and old.extra and", "False and")),
     _m("zones' data not read anew", _CLAIMS, ("if old.due_wall is None or old.tzdata == TZDATA:", "if old is not None:")),
+    *MUTANTS_OF_AGENTS,
 )  # fmt: skip

@@ -40,8 +40,8 @@ class People:
         self.keys: dict[tuple[str, str], str] = {}
         #: The highest cap that each agent ever had.
         self.caps: dict[str, int] = {}
-        #: How long things are asked.
-        self.lasts = 0
+        #: How long things are asked, and of which agent more than of the others.
+        self.lasts, self.favourite = 0, ""
 
     def register(self) -> None:
         """Registers the agents."""
@@ -51,6 +51,7 @@ class People:
     def begin(self, actions: Actions, count: int, until: int) -> None:
         """Registers the agents, and lets so many things be asked until that time."""
         rng, self.lasts = self.stack.engine.rng("script"), until
+        self.favourite = rng.choice(list(self.stack.natures))
         self.register()
         names, weights = zip(*[(name, weight) for name, (weight, _) in actions.items()], strict=True)
         # Each story has a few things due at once, and the rest spread.
@@ -223,6 +224,10 @@ class Act:
         """What was asked for that long, counted from a moment since `began` or a later one, lasts until then."""
         least = began + timedelta(milliseconds=span - SKEW) - timedelta(seconds=1)
         self.checks.that(datetime.fromisoformat(until) >= least, "it lasts as long as was asked", until, least)
+
+    def agent(self) -> str:
+        """Gives an agent that something is asked of: each story has one that is asked of more than the others."""
+        return self.people.favourite if self.rng.random() < 0.3 else self.rng.choice(list(self.natures))
 
     def made(self, answered: Answer | None, key: str) -> None:
         """Takes the answer to a request that makes something, if there was one: its agent may have been removed."""

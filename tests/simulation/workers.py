@@ -29,6 +29,7 @@ class Workers:
     def __init__(self, stack: "Stack") -> None:
         self.stack = stack
         self._busy: dict[str, Process] = {}
+        self._working: dict[str, _Work] = {}
         self._generation = dict.fromkeys(_NAMES, 1)
         self._agents = [name for name, nature in stack.natures.items() if nature.way == "worker"]
 
@@ -37,8 +38,13 @@ class Workers:
         if new.agent in self._agents and self._needs(new):
             engine = self.stack.engine
             for name in _NAMES:
+                rng = engine.rng(f"{name} {engine.now}")
+                # They ask each few seconds, or come just when the run is given up.
+                after = rng.randrange(5 * SECOND) if rng.random() < 0.6 else rng.randrange(100, 140) * SECOND
                 if name not in self._busy:
-                    self._wake(name, new.agent, engine.rng(f"{name} {engine.now}").randrange(20 * SECOND))
+                    self._wake(name, new.agent, after)
+                elif str(new.status) == "running":
+                    engine.at(engine.now + after, self._working[name].hurry)
 
     def _needs(self, it: FollowUp) -> bool:
         status = str(it.status)
@@ -54,7 +60,7 @@ class Workers:
 
         def work(process: Process) -> None:
             process.wait(after)
-            _Work(self.stack, process, f"{name}-{self._generation[name]}", agent).until(lambda: not self._needed(agent))
+            self._working[name].until(lambda: not self._needed(agent))
 
         def ended(process: Process) -> None:
             self.stack.checks.sound(process)
@@ -65,6 +71,7 @@ class Workers:
                 self._wake(name, agent, engine.rng(f"back {process.name}").randrange(SECOND, 8 * MINUTE))
 
         process = self._busy[name] = Process(engine, f"worker {name} {engine.now}", work, ended=ended)
+        self._working[name] = _Work(self.stack, process, f"{name}-{self._generation[name]}", agent)
         if self.stack.around("worker_dies", process.name, process.rng):
             engine.at(engine.now + after + process.rng.randrange(20 * MINUTE), process.kill)
 
@@ -76,6 +83,7 @@ class _Work:
         self.stack, self.process, self.name, self.agent = stack, process, name, agent
         #: What it has done, or has stopped: it does no run twice.
         self._done: list[str] = []
+        self._rests = False
 
     def until(self, idle: Any) -> None:
         """Asks and works until there is nothing to do."""
@@ -87,8 +95,16 @@ class _Work:
                 self._work(run, asked)
                 pause = _PAUSES[0]
                 continue
+            self._rests = True
             self.process.wait(pause)
+            self._rests = False
             pause = min(longest, 2 * pause)
+
+    def hurry(self) -> None:
+        """Lets it ask now, if it would do so later."""
+        if self._rests:
+            self._rests = False
+            self.process.wake()
 
     def _ask(self) -> dict[str, Any] | None:
         body = {"worker": self.name, "in_hand": self._done[-5:]}

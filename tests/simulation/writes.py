@@ -92,11 +92,16 @@ class Writes:
         named = f"start {new.id[:6]}-{new.fence}." in self._stack.acting
         self._that(named, "I5 a message starts the claim that it names only", who, self._stack.acting)
         self._that(new.attempt == old.attempt + 1, "I10 the attempt is counted before the work", who)
-        assert new.started_at is not None
-        hour = ids.hour_key(new.owner, new.started_at)
-        self._starts[hour] += 1
-        limit = self._stack.limits.runs_per_hour
+        self._spent(new, 1, who)
+
+    def _spent(self, it: FollowUp, runs: int, who: str) -> None:
+        """One more run was started in its hour, or one less."""
+        assert it.started_at is not None
+        hour, limit = ids.hour_key(it.owner, it.started_at), self._stack.limits.runs_per_hour
+        self._starts[hour] += runs
         self._that(not limit or self._starts[hour] <= limit, "I12 runs per hour", who, hour, self._starts[hour])
+        counted = self._stack.tables.counters.get(hour, 0)
+        self._that(not limit or counted == self._starts[hour], "I12 an hour's runs are counted", who, hour, counted)
 
     def _released(self, old: FollowUp, new: FollowUp, who: str) -> None:
         """Its agent surely did not start: it is in its line again as if nothing had been."""
@@ -108,8 +113,7 @@ class Writes:
 
     def _unstarted(self, old: FollowUp, who: str) -> None:
         self._that(old.run_id not in self._stack.agents.lives, "who is given back has not begun", who)
-        assert old.started_at is not None
-        self._starts[ids.hour_key(old.owner, old.started_at)] -= 1
+        self._spent(old, -1, who)
 
     def run(self, old: Run | None, new: Run) -> None:
         """Takes a run's record before and after a write."""
