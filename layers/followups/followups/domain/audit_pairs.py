@@ -19,6 +19,8 @@ QUIET = timedelta(hours=1)
 LONG_WAIT = timedelta(days=1)
 #: No installation may have more agents alive at once, nor an agent more live runs.
 HIGHEST_CAP = 100
+#: How the runner says that an agent is out of use, and its whole line with it.
+_OUT_OF_USE = (" is disabled: ", "no worker of ")
 HIGHEST_QUOTA = 1_000_000
 
 
@@ -108,20 +110,28 @@ def too_many_slots(
     ]  # fmt: skip
 
 
-def line_stands_still(head: FollowUp, *, was_alive: bool, was_full: bool, view: View) -> list[Finding]:
-    """Takes the first of an agent's line, who waits for a slot. `was_alive` says whether a run of that agent was alive
-    within the last hour, `was_full` whether as many were as may be, of all agents."""
+def line_stands_still(head: FollowUp, agent: Agent | None, *, was_alive: bool, was_full: bool, view: View) -> list[Finding]:
+    """Takes the first of an agent's line, who waits for a slot, and the agent. `was_alive` says whether a run of that agent
+    was alive within the last hour, `was_full` whether as many were as may be, of all agents."""
+    if agent is not None and agent.disabled is not None:
+        return []
+    asks = agent is None or agent.kind != "worker" or (agent.asked_at or agent.created_at) > view.at - QUIET
     since = max(head.start_at, head.blocked_since or head.start_at)
     touched = max([head.wake_at or head.updated_at, head.updated_at, *filter(None, [view.control.changed_at])])
     if view.control.stopped or view.at - touched <= QUIET:
         return []
     waits = f"it waits since {said(since)}" + (f" ({head.blocked_reason})" if head.blocked_reason else "")
-    if not was_alive and not was_full:
+    if not was_alive and not was_full and asks:
+        # Nobody has noted when an agent came back into use.
+        sure = not any(words in (head.blocked_reason or "") for words in _OUT_OF_USE)
         says = f"{waits}, but nothing of {head.agent} ran for an hour: its line stands still"
-        return [Finding(code="line_stands_still", key=head.key, says=says, about=about(head), since=since)]
+        says += "" if sure else ". Right only if its agent came back just now."
+        weight = Weight.BROKEN if sure else Weight.DOUBT
+        return [Finding(code="line_stands_still", key=head.key, weight=weight, says=says, about=about(head), since=since)]
     if view.at - since <= LONG_WAIT:
         return []
-    says = f"{waits}, the first of its line. Right only if its agent is busy all the time."
+    right = "its agent is busy all the time" if asks else "no worker asks for its work"
+    says = f"{waits}, the first of its line. Right only if {right}."
     return [Finding(code="long_wait", key=head.key, weight=Weight.DOUBT, says=says, about=about(head), since=since)]
 
 

@@ -207,7 +207,8 @@ def _lines(ledger: Ledger, seen: Gathering, view: View, before: frozenset[str]) 
         it = _follow_up(ledger, head.key)
         if it is not None and it.version == head.version and it.status is Status.SCHEDULED:
             was_alive = head.agent in busy or seen.ended[head.agent] > 0
-            yield from audit_pairs.line_stands_still(it, was_alive=was_alive, was_full=was_full, view=view)
+            agent = BUILTIN.get(head.agent) or seen.agents.get(head.agent)
+            yield from audit_pairs.line_stands_still(it, agent, was_alive=was_alive, was_full=was_full, view=view)
 
 
 def _trees(ledger: Ledger, seen: Gathering) -> Iterator[Finding]:
