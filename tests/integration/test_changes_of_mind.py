@@ -1,36 +1,26 @@
-"""Saying otherwise, at any moment: put off, paused for a while, replaced, tried again, too late. And racing a claim."""
+"""Saying otherwise, at any moment: put off, paused for a while, replaced, tried again, too late."""
 
-from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from followups.adapters.local import NoLeases, SystemChance
-from followups.domain import ids, lineage
+from followups.domain import lineage
 from followups.domain.contract import AgentCall, Done
-from followups.domain.editing import Patch
-from followups.domain.entities import FollowUp, Named
-from followups.domain.errors import Forbidden, Invalid, Stale, StoreBusy, WrongState
+from followups.domain.entities import FollowUp
+from followups.domain.errors import Forbidden, Invalid, WrongState
 from followups.domain.lineage import RunToken
-from followups.domain.messages import Message
 from followups.domain.preview import coming
 from followups.domain.status import Outcome, Status
-from followups.domain.when import parse
 from followups.usecases import create as making
 from followups.usecases import manage, registry
 from followups.usecases.create import Request, create
 from followups.usecases.manage import Asker
-from followups.usecases.run import Crew, run
-from followups.usecases.sweep import sweep
-from followups.usecases.world import Limits, World
-from tests.support.beds import Bed
-from tests.support.clock import START, ManualClock
-from tests.support.race import race
+from followups.usecases.world import World
+from tests.support.clock import START
 from tests.support.things import DEADLINE
-from tests.support.world import ME, SECRET, Bench, FakeAgent, ListQueue
+from tests.support.world import ME, Bench
 
 HOUR = timedelta(hours=1)
 
@@ -226,82 +216,6 @@ def test_a_failed_one_is_tried_again_as_a_new_one_that_is_due_now(bench: Bench) 
     bench.agent.does = lambda _: Done(outcome=Outcome.SUCCEEDED, summary="well")
     assert go_on(bench) == ["finished"]
     assert (bench.now(again).status, bench.now(it).status) == (Status.DONE, Status.FAILED)
-
-
-# Racing
-
-
-def world_of(bed: Bed) -> World:
-    limits = replace(Limits(), look_ahead=timedelta(0))
-    world = World(store=bed.open(), queue=ListQueue(), clock=ManualClock(), chance=SystemChance(), leases=NoLeases(),
-                  limits=limits)  # fmt: skip
-    registry.put_agent(world, "@a", registry.Registration(kind="fake"))
-    return world
-
-
-def test_of_many_that_take_a_place_at_once_one_has_it(server_bed: Bed) -> None:
-    world = world_of(server_bed)
-
-    def take(racer: int, number: int) -> bool:
-        try:
-            return bool(make(world, replace_key=f"disk-{number}"))
-        except StoreBusy:  # as it says, it may be asked again
-            return False
-
-    won = race(6, 4, take)
-    made, _ = world.store.list_follow_ups("me", group="all", after=None, limit=100)
-    assert len(made) == sum(map(sum, won))
-    for number in range(4):
-        line = [it for it in made if it.replace_key == f"disk-{number}"]
-        [holder] = [it for it in line if it.status is Status.SCHEDULED]
-        name = world.store.get(Named, ids.name_key("me", f"disk-{number}"))
-        assert name is not None and name.follow_up_id == holder.id and name.version == len(line)
-        # Each made way for the next: a chain that ends at the one that is open.
-        assert {it.replaced_by for it in line} == {it.id for it in line} - _first(line) | {None}
-
-
-def _first(line: list[FollowUp]) -> set[str]:
-    """Gives the one that took nobody's place."""
-    return {it.id for it in line} - {it.replaced_by for it in line if it.replaced_by}
-
-
-CHANGES: dict[str, Callable[[World, FollowUp], FollowUp]] = {
-    "snooze": lambda world, it: manage.snooze(world, ME, it.id, "1h"),
-    "pause": lambda world, it: manage.pause(world, ME, it.id, None, "in 2 hours"),
-    "edit": lambda world, it: manage.edit(
-        world, ME, it.id, Patch(when=parse("2h", at=START, timezone="UTC")), version=1, allow_commands=False
-    ),
-    "replace": lambda world, it: make(world, replace_key=it.replace_key),
-}
-
-
-@pytest.mark.parametrize("change", CHANGES)
-def test_a_change_of_mind_that_races_a_claim_leaves_one_truth(server_bed: Bed, change: str) -> None:
-    """Whatever was first: once the change was answered, no message starts the claim that it took back."""
-    world, agent = world_of(server_bed), FakeAgent()
-    clock, queue = world.clock, world.queue
-    assert isinstance(clock, ManualClock) and isinstance(queue, ListQueue)
-    line = [make(world, when="in 1 second", replace_key=f"it-{number}") for number in range(6)]
-    clock.advance(seconds=2)
-
-    def act(racer: int, number: int) -> bool:
-        if racer:
-            sweep(world)
-            return False
-        try:
-            CHANGES[change](world, line[number])
-        except (Stale, StoreBusy):
-            return False
-        return True
-
-    won = race(3, len(line), act)
-    assert change == "edit" or any(map(any, won))
-    messages = [message for message, _ in queue.sent] + [Message("start", it.owner, it.id, 1) for it in line]
-    for message in messages:
-        run(world, Crew(targets={"fake": agent}, secret=SECRET), message, remaining=timedelta(minutes=15))
-    ran = {call.request["follow_up_id"] for call in agent.calls}
-    changed = {it.id for it, of_round in zip(line, won, strict=True) if of_round[0]}
-    assert not ran & changed and len(agent.calls) == len(ran)
 
 
 # What is to come

@@ -59,7 +59,7 @@ def test_what_is_not_known_is_refused_with_its_number(line: str) -> None:
 def test_an_address_and_a_number_say_it_all(line: str) -> None:
     [check] = parse(line, allow_commands=False)
     assert isinstance(check, HttpCheck) and (check.url.lower(), check.status) == ("https://e.com/a", 200)
-    with pytest.raises(Invalid, match="write it like http URL is 200$"):
+    with pytest.raises(Invalid, match=r"write it like http URL is 200$"):
         parse("https://e.com/a", allow_commands=False)
 
 
