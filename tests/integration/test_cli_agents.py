@@ -150,6 +150,15 @@ def test_one_that_is_removed_is_gone_and_what_names_it_says_so(laptop: Laptop) -
     assert "no agent is called @a any more" in say(laptop, "show", made)
 
 
+def test_a_person_gets_the_task_as_a_reminder(laptop: Laptop) -> None:
+    say(laptop, "agents", "add", "@ann", "--person", "ann@example.com")
+    made = laptop.client.create({"agent": "@ann", "task": "Water", "message": "The ferns.", "due": "7d"}, None).body["id"]
+    laptop.client.of(made, "/run", "POST")
+    assert "@ann Water: succeeded - Water" in say(laptop, "run-due")
+    [mail] = laptop.mails()
+    assert "To: ann@example.com" in mail.read_text() and "The ferns." in mail.read_text()
+
+
 # Trying one
 
 

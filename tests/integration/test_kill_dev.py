@@ -111,7 +111,7 @@ def test_killed_between_any_two_writes(laptop: Laptop, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.support.stuck", str(laptop.home)]
     with killed(subprocess.Popen(command, cwd=ROOT, env=laptop.environ(), stdout=subprocess.PIPE, text=True)) as stuck:
         assert stuck.stdout is not None
-        # The one reporter stops at the last of them, and no other report goes out; the tick itself stops at the first.
+        # The report of the last of them goes out, and no other; the tick itself stops at the first.
         for wave in (WINDOWS[-1:], WINDOWS[1:-1], WINDOWS[:1]):
             ids |= {it: make(laptop, "@safe" if it[1] else "@once", it[0]) for it in wave}
             assert Counter(stuck.stdout.readline().strip() for _ in wave) == Counter(it[0] for it in wave)

@@ -15,6 +15,7 @@ from followups import bootstrap, config
 from followups.adapters.local import SystemClock
 from followups.domain.changes import Change, Swap
 from followups.domain.entities import FollowUp, Run
+from followups.domain.status import ReportStatus
 from followups.local.runtime import Runtime
 
 
@@ -33,6 +34,8 @@ class _StuckStore:
         task = new.task if isinstance(new, FollowUp | Run) else ""
         if task == f"before {status}":
             _stop(task)
+        if status == ReportStatus.SENDING and task != f"before {ReportStatus.SENT}":
+            threading.Event().wait()  # of the reports, that one goes out and no other
         self._store.commit(*changes)
         if task == f"after {status}":
             _stop(task)

@@ -50,7 +50,7 @@ def worker_(context: click.Context, session: Session, name: str, every: float, o
     ending = Ending()
     worker, runner, reaper = _worker(session, agent, command, ending)
     try:
-        return _work(session, worker, ending, every, once)
+        return _work(session, worker, reaper, ending, every, once)
     except KeyboardInterrupt:
         if worker.in_hand is None:
             session.say("Ended.")
@@ -78,14 +78,16 @@ def _worker(
     return worker, runner, reaper
 
 
-def _work(session: Session, worker: "Worker", ending: "Ending", every: float, once: bool) -> int:
+def _work(
+    session: Session, worker: "Worker", reaper: "Reaper", ending: "Ending", every: float, once: bool
+) -> int:  # fmt: skip
     asking = _Asking(session, worker, every)
     while True:
         if (request := asking.ask()) is None:
             continue
         session.say(f"{short_run(request['run_id'])}  {request['task']} …")
         # Its end is waited for; a second signal breaks into it.
-        with ending.held():
+        with ending.held(), reaper.watching(request["run_id"]):
             it = worker.work(request)
             _show(session, it)
         if once:
