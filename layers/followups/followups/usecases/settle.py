@@ -20,8 +20,8 @@ _FINISH_TRIES = 20
 _LONGEST_PAUSE_S = 16.0
 #: So much of a report stays in its record, in bytes of UTF-8; the whole of a longer one is kept apart.
 INLINE = 8 * 1024
-#: A target that asks to be left alone is left alone this long at most.
-_LONGEST_WAIT = timedelta(hours=1)
+#: A target that has no room is left alone this long at least, and this long at most, whatever it says itself.
+_SHORTEST_WAIT, _LONGEST_WAIT = timedelta(seconds=10), timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def release(world: World, live: FollowUp, agent: Agent, busy: AgentBusy) -> Ran:
     """Gives back a run whose agent surely did not start: blocked is not failed, and no attempt is spent. One that was
     cancelled meanwhile, or whose place another has taken, does not come back."""
     pause = retry.blocked_pause(*world.limits.blocked_s, world.chance.luck())
-    wait = min(_LONGEST_WAIT, max(pause, busy.retry_after or pause))
+    wait = min(_LONGEST_WAIT, max(pause, busy.retry_after or _SHORTEST_WAIT))
     runs_per_hour = world.limits.runs_per_hour
 
     def decide(now: FollowUp) -> tuple[Change, ...]:
