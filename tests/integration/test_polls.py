@@ -102,13 +102,21 @@ def test_what_ended_since_it_was_asked_last_is_not_timed_out(long: Long) -> None
     assert long.record().outcome is Outcome.SUCCEEDED and long.machine.cancelled == []
 
 
+def test_clocks_differ_so_a_run_has_half_a_minute_more_than_it_is_told(long: Long) -> None:
+    long.go(seconds=11)
+    assert long.go(seconds=TIMEOUT.total_seconds() + 29) == ["pending"]
+    assert long.machine.cancelled == []
+    assert long.go(seconds=31) == ["finished"]
+    assert long.record().outcome is Outcome.TIMED_OUT
+
+
 @pytest.mark.parametrize("answer", [WAIT, AgentUncertain("no answer")])
 def test_what_is_at_work_at_its_deadline_is_stopped_and_timed_out(long: Long, answer: Pending | Exception) -> None:
     long.go(seconds=11)
     long.machine.polls = answer
-    assert long.go(hours=2) == ["finished"]
+    assert long.go(hours=2, seconds=30) == ["finished"]
     assert long.record().outcome is Outcome.TIMED_OUT
-    assert long.machine.cancelled == (["arn:execution"] if answer is WAIT else [])
+    assert long.machine.cancelled == ["arn:execution"]
 
 
 def test_a_start_that_got_no_answer_is_asked_for_by_the_runs_own_id(long: Long) -> None:

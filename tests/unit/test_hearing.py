@@ -52,7 +52,8 @@ def test_a_run_is_the_workers_from_when_it_took_it() -> None:
 
 def test_a_run_that_may_take_less_than_a_lease_is_looked_at_at_its_deadline() -> None:
     it = changed(hearing.take(waiting(), "w", timeout=MINUTE, at=later(minutes=1), write_id="w"))
-    assert (it.wake_at, it.deadline_at, it.lease_until) == (later(minutes=2), later(minutes=2), later(minutes=6))
+    over = later(minutes=2, seconds=30)
+    assert (it.wake_at, it.deadline_at, it.lease_until) == (over, later(minutes=2), later(minutes=6))
 
 
 @pytest.mark.parametrize("status", [it for it in S if it not in (S.RUNNING, S.CLAIMED)])
@@ -69,7 +70,8 @@ def test_a_worker_that_is_heard_of_has_its_lease_anew_until_its_deadline() -> No
     assert (it.heard_at, it.progress, it.handle) == (later(minutes=4), "3 of 4", "worker w1")
     assert (it.lease_until, it.wake_at, it.deadline_at) == (later(minutes=9), later(minutes=9), later(hours=1))
     near = changed(hearing.heard(in_hand(progress="3 of 4"), at=later(minutes=58), write_id="w"))
-    assert (near.lease_until, near.wake_at) == (later(minutes=63), later(hours=1)), "past its deadline it is stopped"
+    over = later(hours=1, seconds=30)
+    assert (near.lease_until, near.wake_at) == (later(minutes=63), over), "surely past its deadline it is stopped"
     assert near.progress == "3 of 4", "a heartbeat says nothing new of it"
 
 

@@ -10,6 +10,7 @@ from followups.domain.changes import Change, FreeSlot, Spend
 from followups.domain.contract import Done, Pending
 from followups.domain.entities import FollowUp
 from followups.domain.errors import IllegalTransition
+from followups.domain.hearing import OVERDUE_AFTER
 from followups.domain.ids import Key
 from followups.domain.moves import UNCLAIMED
 from followups.domain.status import Outcome, ReportStatus, Status
@@ -94,8 +95,9 @@ def test_the_name_that_we_gave_it_is_not_the_targets() -> None:
         ({}, START, 5 * MINUTE, later(minutes=5)),
         ({}, START, timedelta(0), START),
         # At its deadline it is to be ended, and not before its target was asked once more.
-        ({}, later(hours=23), 2 * HOUR, START + DAY),
-        ({}, START + DAY - timedelta(seconds=10), 5 * MINUTE, START + DAY + timedelta(seconds=20)),
+        ({}, later(hours=23), 2 * HOUR, START + DAY + OVERDUE_AFTER),
+        ({}, START + DAY - timedelta(seconds=10), 5 * MINUTE, START + DAY + OVERDUE_AFTER),
+        ({}, START + DAY + timedelta(seconds=10), 5 * MINUTE, START + DAY + timedelta(seconds=40)),
         # Past that it is stopped, and asked soon whether it has.
         ({}, START + DAY, 5 * MINUTE, START + DAY + timedelta(seconds=30)),
         ({}, START + DAY + 5 * MINUTE, 5 * MINUTE, START + DAY + timedelta(minutes=5, seconds=30)),

@@ -17,6 +17,8 @@ from followups.domain.status import Outcome, Status
 WAITING, WORKER = "waiting", "worker "
 #: A worker that is not heard of for so long is gone, and its run with it.
 WORKER_LEASE = timedelta(minutes=5)
+#: A run is ended from here only so long after its deadline: the clock by which its agent ends may be half a minute behind.
+OVERDUE_AFTER = timedelta(seconds=30)
 #: A worker that has asked for work within this is there.
 PRESENT = timedelta(minutes=2)
 #: What we ended ourselves, without a word of the agent's.
@@ -36,8 +38,9 @@ def take(old: FollowUp, worker: str, *, timeout: timedelta, at: datetime, write_
     """Takes a run that waits for a worker, and the worker's name; gives the run in its hand: its time counts from now."""
     deadline = at + timeout
     lease = at + WORKER_LEASE
+    look = min(lease, deadline + OVERDUE_AFTER)
     return advance(
-        old, Status.RUNNING, at=at, write_id=write_id, wake_at=min(lease, deadline), handle=WORKER + worker, heard_at=at,
+        old, Status.RUNNING, at=at, write_id=write_id, wake_at=look, handle=WORKER + worker, heard_at=at,
         progress=None, started_at=at, deadline_at=deadline, lease_until=lease,
     )  # fmt: skip
 
@@ -49,7 +52,7 @@ def heard(old: FollowUp, *, at: datetime, write_id: str, progress: str | None = 
     if old.handle is not None and old.handle.startswith(WORKER) and old.deadline_at is not None:
         fields["lease_until"] = at + WORKER_LEASE
         if old.status is Status.RUNNING:
-            wake_at = min(at + WORKER_LEASE, old.deadline_at)
+            wake_at = min(at + WORKER_LEASE, old.deadline_at + OVERDUE_AFTER)
     return advance(old, old.status, at=at, write_id=write_id, wake_at=wake_at, **fields)
 
 

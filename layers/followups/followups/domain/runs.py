@@ -9,7 +9,7 @@ from followups.domain.changes import Add, Change, FreeSlot, SetAside, Spend, Swa
 from followups.domain.contract import Done, Pending, Usage
 from followups.domain.entities import Agent, FollowUp, Run
 from followups.domain.errors import IllegalTransition
-from followups.domain.hearing import WORKER
+from followups.domain.hearing import OVERDUE_AFTER, WORKER
 from followups.domain.moves import RETENTION, UNBLOCKED, UNCLAIMED, advance, closing, wake
 from followups.domain.onward import Next, after_run, conclude, rule_of
 from followups.domain.retry import MAX_POISON, RESEND_AFTER
@@ -105,10 +105,11 @@ def _unspend(old: FollowUp, runs_per_hour: int) -> tuple[Spend, ...]:
 
 
 def wait_for(old: FollowUp, pending: Pending, *, at: datetime, write_id: str) -> Swap:
-    """Takes a live run whose agent answered "pending"; gives the next poll, at its deadline at the latest, and soon if
-    it is to be cancelled."""
+    """Takes a live run whose agent answered "pending"; gives the next poll, when its deadline is surely past at the
+    latest, and soon if it is to be cancelled."""
     assert old.lease_until is not None and old.deadline_at is not None, f"live run {old.run_id} has no lease"
-    look = min(at + pending.poll_after, max(old.deadline_at, at + CANCEL_POLL), old.lease_until)
+    end = old.deadline_at + OVERDUE_AFTER
+    look = min(at + pending.poll_after, max(end, at + CANCEL_POLL), old.lease_until)
     if old.status is Status.CANCELLING:
         look = min(look, at + CANCEL_POLL)
     fields = {"handle": pending.handle[:HANDLE_LIMIT]} | ({"progress": pending.note} if pending.note else {})

@@ -10,6 +10,7 @@ from followups.domain.changes import Spend, Swap, TakeSlot
 from followups.domain.contract import AgentCall, Done, Pending
 from followups.domain.entities import Agent, FollowUp, Run
 from followups.domain.errors import AgentBusy, AgentUncertain, Conflict, UnreadableItem
+from followups.domain.hearing import OVERDUE_AFTER
 from followups.domain.lineage import RunToken
 from followups.domain.messages import Message
 from followups.domain.status import LIVE, Outcome, Status
@@ -154,22 +155,20 @@ def _poll(world: World, crew: Crew, live: FollowUp, remaining: timedelta) -> Ran
     if agent is None or target is None or live.handle is None or live.deadline_at is None:
         return Ran("stale")
     call = call_of(world, crew.secret, live, agent, at, min(_POLL, remaining - world.limits.reserve))
-    over = live.deadline_at <= at
+    over = live.deadline_at + OVERDUE_AFTER <= at
     try:
         if live.status is Status.CANCELLING:
             target.cancel(call, live.handle)
         # Also at its deadline: it may have ended since it was asked last.
-        answer = target.poll(call, live.handle)
+        answer: Done | Pending | None = target.poll(call, live.handle)
     except AgentUncertain:
-        if not over:
-            return Ran("uncertain")
-        answer = _overdue(live, agent)
+        answer = None
     except AgentBusy as busy:
         return release(world, live, agent, busy)
-    if over and isinstance(answer, Pending):
+    if over and not isinstance(answer, Done):
         target.cancel(call, live.handle)
         answer = _overdue(live, agent)
-    return settle(world, live, agent, answer)
+    return Ran("uncertain") if answer is None else settle(world, live, agent, answer)
 
 
 def _overdue(live: FollowUp, agent: Agent) -> Done:
