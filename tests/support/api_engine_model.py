@@ -174,7 +174,8 @@ class EngineModel(Model):
     def _look_at_live(self, it: Expected) -> None:
         assert it.lease_until
         if it.lease_until <= self.now():
-            it.is_lost = True
+            # Which kind it is, is asked of the registry.
+            it.is_lost = it.view["agent"] not in self.agents
             self.ended(it, "unknown")
         else:
             it.look_at = min(self.now() + _RESEND, it.lease_until)

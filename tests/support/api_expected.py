@@ -55,7 +55,7 @@ class Expected:
     lease_until: datetime | None = None
     #: Its agent is to be asked how far it is.
     is_pending: bool = False
-    #: Its lease has ended, and nobody said how it went.
+    #: It ended without its runner, and its agent was not registered any more: nobody knows of which kind it was.
     is_lost: bool = False
     #: Children that its live run did not get, and why it did not get the last.
     refused: tuple[int, str | None] = (0, None)
