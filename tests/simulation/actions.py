@@ -45,7 +45,7 @@ def _create(act: Act) -> None:
         body["late"] = rng.choice(LATE)
     if rng.random() < 0.2:
         body["stagger"] = rng.choice(("30s", "4m", "1h"))
-    if rng.random() < 0.25:
+    if rng.random() < (0.5 if act.natures[str(body["agent"])].replaces else 0.25):
         body["replace_key"] = rng.choice(NAMES)
     if rng.random() < 0.2:
         body["timezone"] = rng.choice(ZONES)
@@ -208,8 +208,9 @@ def _pry(act: Act) -> None:
 
 def _in_tree(act: Act) -> FollowUp | None:
     """Gives one of the owner's, rather one whose agents have made something."""
-    found = [it for it in (act.stored() for _ in range(5)) if it]
-    return next((it for it in found if it.depth), found[0] if found else None)
+    named = (act.checks.now_of(ids.follow_up_key(act.owner, it)) for it in act.people.known[act.owner])
+    below = [it for it in named if it and it.depth and not it.is_closed]
+    return act.rng.choice(below) if below else act.stored()
 
 
 def _stop_tree(act: Act) -> None:

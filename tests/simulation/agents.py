@@ -74,6 +74,8 @@ NATURES = {
         replaces=0.3,
     ),
 }
+#: Number of the follow-up that something makes which an agent has left behind.
+LAST = 99
 #: Ways of agents that outlive the call that starts them.
 LASTING = ("asked", "calls", "worker")
 
@@ -139,7 +141,7 @@ class Agents:
             process.wait(rest // 8)
             if voice and not voice.heard(process):
                 return
-        process.wait(rest // 4)
+        process.wait(max(0, life.began + rest - self.stack.engine.now))
         if rng.random() < nature.lingers:
             self._linger(life, rng.choice((0, rng.randrange(20 * MINUTE))))
         life.answer = self.answer(process, nature, f"after {rest} ms")
@@ -161,7 +163,7 @@ class Agents:
 
         def ask(process: Process) -> None:
             process.wait(after)
-            self.stack.people.child(process, life.call, 99)
+            self.stack.people.child(process, life.call, LAST)
 
         Process(self.stack.engine, f"left by {life.process.name}", ask, ended=self.stack.checks.sound)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from followups.adapters.local import NoLeases, NoQueue
 from followups.domain.entities import FollowUp
+from followups.domain.ids import Key
 from followups.domain.messages import Message
 from followups.local import events
 from followups.usecases.abandoned import end_abandoned
@@ -123,6 +124,10 @@ class LaptopStack(Stack):
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         self.hosts: dict[str, Host] = {}
+        #: The last of each name, by name.
+        self._latest: dict[str, Host] = {}
+        #: What is claimed or runs, and is somebody's.
+        self._held: set[Key] = set()
         self.host_of: dict[Process, Host] = {}
         super().__init__(*arguments, **more)
         self.limits = replace(self.limits, **LIMITS)  # type: ignore[arg-type]
@@ -133,7 +138,7 @@ class LaptopStack(Stack):
 
     def start(self, name: str) -> None:
         host = Host(self, name, next(self._generations))
-        self.hosts[host.holder] = host
+        self.hosts[host.holder] = self._latest[name] = host
         self._plan_ticks()
 
     def world(self, process: Process) -> World:
@@ -160,33 +165,37 @@ class LaptopStack(Stack):
 
     def tick(self, name: str) -> None:
         """An agent calls `run-due`, which refuses inside a run; one that hides where it runs only ticks a bit early."""
-        for host in self.hosts.values():
+        for host in self._latest.values():
             if host.up:
                 host.tick()
                 return
 
     @property
     def quiet(self) -> bool:
-        return not self.engine.alive and not any(any(it.waiting.values()) for it in self.hosts.values() if it.up)
+        return not self.engine.alive and not any(any(it.waiting.values()) for it in self._latest.values() if it.up)
 
     def _plan_tick(self) -> None:
         self._plan_ticks()
 
-    def _tick_for(self, moment: datetime) -> None:
-        self._plan_ticks()
+    def _committed(self, before: Any, after: Any) -> None:
+        for key, item in after.items():
+            it = item.entity if item else None
+            held = isinstance(it, FollowUp) and it.lease_holder is not None
+            (self._held.add if held else self._held.discard)(key)
+        super()._committed(before, after)
 
     def _plan_ticks(self) -> None:
+        waking = [it.wake_at for it in self.tables.items.values() if it.wake_at is not None]
+        if waking:
+            self._tick_for(min(waking))
+
+    def _tick_for(self, moment: datetime) -> None:
         """A laptop ticks each second; here only when something may have to be looked at, and each quarter of a minute
         while anything is claimed or runs, since its process may have died."""
-        items = self.tables.items.values()
-        waking = [it.wake_at for it in items if it.wake_at is not None]
-        if not waking:
-            return
-        soonest = (min(waking) - self.engine.start) // timedelta(milliseconds=1) - SKEW
-        live = any(isinstance(it.entity, FollowUp) and it.entity.lease_holder for it in items)
-        after = min(soonest, self.engine.now + 3 * _TICK) if live else soonest
+        soonest = (moment - self.engine.start) // timedelta(milliseconds=1) - SKEW
+        after = min(soonest, self.engine.now + 3 * _TICK) if self._held else soonest
         when = (max(after, self.engine.now) // _TICK + 1) * _TICK
-        for name, planned in [(it.name, self._planned.get(it.name)) for it in self.hosts.values() if it.up]:
+        for name, planned in [(it.name, self._planned.get(it.name)) for it in self._latest.values() if it.up]:
             # What is planned for just now is still to come: the other one was first.
             if planned is None or planned < self.engine.now or when < planned:
                 self._planned[name] = when
@@ -196,9 +205,9 @@ class LaptopStack(Stack):
         if self._planned.get(name) != when:
             return
         del self._planned[name]
-        for host in list(self.hosts.values()):
-            if host.up and host.name == name and not self.plan.out("tick", self.engine.now):
-                host.tick()
+        host = self._latest[name]
+        if host.up and not self.plan.out("tick", self.engine.now):
+            host.tick()
         self._plan_ticks()
 
 

@@ -11,7 +11,7 @@ from followups.domain import ids
 from followups.domain.contract import AgentCall
 from followups.domain.entities import FollowUp
 from followups.local import events
-from tests.simulation.agents import registered
+from tests.simulation.agents import LAST, registered
 from tests.simulation.engine import MINUTE, SECOND, Process
 from tests.simulation.faults import SKEW
 from tests.support.contract import check_answer
@@ -112,8 +112,8 @@ class People:
         due = process.rng.choice(nature.child_due)
         agent = process.rng.choice([it for it in ("@safe", "@maker") if it in self.stack.natures])
         body = {"agent": agent, "task": f"Child {number} of {call.run_id}", "due": due}
-        if process.rng.random() < nature.replaces:
-            body["replace_key"] = self._name_in_tree(process, call)
+        if process.rng.random() < (0.8 if number == LAST else nature.replaces):
+            body["replace_key"] = self._name_in_tree(process, call, own=number == LAST)
         headers = {"followups-run-token": call.token, "idempotency-key": f"{call.run_id}-{number}"}
         for _ in range(2):
             answered = self.ask(process, "agent", "POST", "/v1/follow-ups", body, headers)
@@ -140,13 +140,15 @@ class People:
             checks.that(not live or bool(it and it.refused), "what a run was refused is noted", call.run_id)
             checks.noted[f"refused_{code}"] += 1
 
-    def _name_in_tree(self, process: Process, call: AgentCall) -> str:
-        """Gives a name that an agent's child may go by: often that of the agent's own follow-up."""
+    def _name_in_tree(self, process: Process, call: AgentCall, *, own: bool) -> str:
+        """Gives a name that an agent's child may go by: often that of the agent's own follow-up, if it has one."""
         named = ids.parse_run_id(call.run_id)
         assert named is not None
-        own = self.stack.checks.now_of(ids.follow_up_key(call.owner, named[0]))
-        names = [f"tree-{own.root[:6]}", NAMES[0]] if own else list(NAMES)
-        return process.rng.choice([*names, *([own.replace_key] * 2 if own and own.replace_key else [])])
+        it = self.stack.checks.now_of(ids.follow_up_key(call.owner, named[0]))
+        if own and it and it.replace_key:
+            return it.replace_key
+        names = [f"tree-{it.root[:6]}", NAMES[0]] if it else list(NAMES)
+        return process.rng.choice([*names, *([it.replace_key] * 2 if it and it.replace_key else [])])
 
     def said(self, owner: str, answered: Answer) -> None:
         """What was said back of a time was so: the next times, and whose place a new one takes."""

@@ -23,7 +23,20 @@ def targets(call: Caller) -> dict[str, AgentTarget]:
     """Gives the targets of a runner by kind."""
     ours = SimTarget(call)
     kinds = dict.fromkeys(("command", "lambda", "states", "https"), ours)
-    return kinds | {"worker": WorkerAgent(), "person": PersonAgent()}
+    return kinds | {"worker": _Waiting(call), "person": PersonAgent()}
+
+
+class _Waiting(WorkerAgent):
+    """The real one. Workers may come just when a run is given up."""
+
+    def __init__(self, call: Caller) -> None:
+        self._call = call
+
+    def poll(self, call: AgentCall, handle: str) -> Pending:
+        if self._call.process.rng.random() < 0.5:
+            self._call.stack.workers.hurry(call.agent.name)
+            self._call.process.wait(self._call.process.rng.randrange(300))
+        return super().poll(call, handle)
 
 
 class SimTarget:

@@ -46,6 +46,14 @@ class Workers:
                 elif str(new.status) == "running":
                     engine.at(engine.now + after, self._working[name].hurry)
 
+    def hurry(self, agent: str) -> None:
+        """Lets those who have nothing to do ask at once."""
+        for name in _NAMES:
+            if name in self._busy:
+                self._working[name].hurry()
+            else:
+                self._wake(name, agent, 0)
+
     def _needs(self, it: FollowUp) -> bool:
         status = str(it.status)
         waits = status == "running" and it.handle in (None, "waiting")
@@ -58,8 +66,8 @@ class Workers:
     def _wake(self, name: str, agent: str, after: int) -> None:
         engine = self.stack.engine
 
-        def work(process: Process) -> None:
-            process.wait(after)
+        def work(_process: Process) -> None:
+            self._working[name].rest(after)
             self._working[name].until(lambda: not self._needed(agent))
 
         def ended(process: Process) -> None:
@@ -95,10 +103,14 @@ class _Work:
                 self._work(run, asked)
                 pause = _PAUSES[0]
                 continue
-            self._rests = True
-            self.process.wait(pause)
-            self._rests = False
+            self.rest(pause)
             pause = min(longest, 2 * pause)
+
+    def rest(self, pause: int) -> None:
+        """Waits that long, or until somebody hurries it."""
+        self._rests = True
+        self.process.wait(pause)
+        self._rests = False
 
     def hurry(self) -> None:
         """Lets it ask now, if it would do so later."""

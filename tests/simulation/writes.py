@@ -77,6 +77,9 @@ class Writes:
         named = ids.parse_run_id(new.parent or "")
         live = parent is not None and str(parent.status) == "running" and named == (parent.id, parent.fence)
         self._that(live, "I12 a child of a live run only", who, new.parent)
+        assert parent is not None
+        family = (parent.root, parent.depth + 1)
+        self._that((new.root, new.depth) == family, "I12 a child is one generation below its parent", who, new.depth)
         self._that(new.due_at >= new.created_at + timedelta(minutes=5), "I12 a child is not due at once", who, new.due_at)
 
     def _look(self, old: FollowUp, new: FollowUp, who: str) -> None:
