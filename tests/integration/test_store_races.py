@@ -58,7 +58,7 @@ def test_never_more_agents_than_slots(server_bed: Bed) -> None:
 
     def start(racer: int, _: int) -> bool:
         changes = runs.start(
-            line[racer], of, at=later(), write_id=fresh(), deadline=later(minutes=5), lease_until=later(minutes=6),
+            line[racer], of, at=later(), write_id=fresh(), deadline=later(minutes=5), process_end=later(minutes=6),
             lease_holder=None, global_cap=100,
         )  # fmt: skip
         return wins(store, *changes)
@@ -92,7 +92,7 @@ def test_a_start_and_a_cancel_never_both_win(server_bed: Bed) -> None:
             changes = (stop,)
         else:
             changes = runs.start(
-                old, of, at=later(), write_id=fresh(), deadline=later(minutes=5), lease_until=later(minutes=6),
+                old, of, at=later(), write_id=fresh(), deadline=later(minutes=5), process_end=later(minutes=6),
                 lease_holder=None, global_cap=100,
             )  # fmt: skip
         return wins(store, *changes)
