@@ -48,6 +48,7 @@ races: .venv/.done .tools/ministack/.done ## let 32 claim the same at once, in 2
 	@PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest tests/integration/test_store_races.py tests/integration/test_cli_flow.py \
 		tests/integration/test_store_machine.py tests/integration/test_simulation.py tests/integration/test_cascade.py \
 		tests/integration/test_accident.py tests/integration/test_fairness.py tests/integration/test_agents_lambda.py \
+		tests/integration/test_cli_worker.py \
 		-m "slow or not slow" -n 2 $(ARGS)
 
 test-api: .venv/.done .tools/schemathesis/.done ## ask the API all that its OpenAPI document says; SEED=2, EXAMPLES=60

@@ -98,6 +98,7 @@ def test_with_all_guards_the_accident_is_impossible() -> None:
     assert sum(life.began < 5 * MINUTE for life in lives) == 5, "what an agent makes is due in five minutes at the soonest"
 
 
+@pytest.mark.slow
 def test_with_the_defaults_a_tree_makes_twenty_and_then_no_more() -> None:
     it = Replay(runs_per_hour=30).until_rest()
     assert len(it.stack.agents.lives) == len(it.made) == 5 + 5 * 20
@@ -113,6 +114,7 @@ def test_with_ordinary_credentials_an_hour_has_its_runs_and_no_more() -> None:
     assert (it.by_hour, len(it.made), it.at_once) == ([30, 30], 305, CAP)
 
 
+@pytest.mark.slow
 def test_with_ordinary_credentials_no_more_are_open_than_one_may_have() -> None:
     it = Replay(bypassing=True, runs_per_hour=30, max_open=50).hours(2)
     assert (it.by_hour, it.at_once) == ([30, 30], CAP)

@@ -100,6 +100,7 @@ def test_an_agent_that_creates_and_fires_makes_no_cascade(laptop: Laptop) -> Non
     assert datetime.fromisoformat(child["due_at"]) - datetime.now(UTC) > timedelta(minutes=4)
 
 
+@pytest.mark.slow
 def test_a_failing_agent_is_tried_again_and_reported_once(laptop: Laptop) -> None:
     laptop.add_agent("@bad", "sh", "-c", "echo no luck >&2; exit 3", max_attempts=2)
     made = laptop.json("create", "@bad", "Try", "in 1 second")
@@ -112,6 +113,7 @@ def test_a_failing_agent_is_tried_again_and_reported_once(laptop: Laptop) -> Non
     assert "no luck" in mail.read_text()
 
 
+@pytest.mark.slow
 def test_stopped_means_nothing_starts(laptop: Laptop) -> None:
     laptop.add_agent("@a", "true")
     laptop.call("create", "@a", "Task", "in 1 second")

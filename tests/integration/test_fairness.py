@@ -69,7 +69,8 @@ class Line:
         assert timedelta(0) <= min(gaps) and max(gaps) <= GAP
 
 
-@pytest.mark.parametrize("minutes", [5, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("minutes", [5, 1])
 def test_all_run_in_their_order_behind_one_that_is_waited_for(tmp_path: Path, minutes: int) -> None:
     line = Line(tmp_path / "followups.db", minutes)
     line.bench.agent.does = line.work
