@@ -21,6 +21,9 @@ from followups.domain.ids import follow_up_key
 from tests.support.laptop import Laptop
 from tests.support.processes import is_alive, killed, served, until
 
+#: `make races` runs it: it waits for other processes.
+pytestmark = pytest.mark.slow
+
 EVERY = ("--every", "0.2")
 
 
@@ -92,7 +95,6 @@ def test_a_run_is_done_and_said(laptop: Laptop) -> None:
     assert len(laptop.mails()) == 1
 
 
-@pytest.mark.slow
 def test_json_is_a_line_for_each_run(laptop: Laptop) -> None:
     process = laptop.start("--json", "worker", "--agent", "@w", *EVERY, "--command", "echo", "well")
     with killed(process):
@@ -108,7 +110,6 @@ def test_json_is_a_line_for_each_run(laptop: Laptop) -> None:
     assert {(it["result"], it["summary"], it["told"]) for it in lines} == {("succeeded", "well", True)}
 
 
-@pytest.mark.slow
 def test_over_http_to_a_followups_dev(laptop: Laptop) -> None:
     dev, url = served(laptop)
     with killed(dev), working(laptop, "sh", "-c", "cat", options=("--once",), FOLLOWUPS_API_URL=url) as worker:
@@ -237,7 +238,6 @@ def test_a_watch_that_is_killed_is_set_up_anew(laptop: Laptop, tmp_path: Path) -
         until(lambda: not is_alive(command), seconds=5)
 
 
-@pytest.mark.slow
 def test_a_cancel_from_another_terminal_is_heard_within_half_a_minute(laptop: Laptop, tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     with working(laptop, "sh", "-c", f"echo $$ >> {pids}; [ $(wc -l < {pids}) = 2 ] || exec sleep 60") as worker:
@@ -256,7 +256,6 @@ def test_a_cancel_from_another_terminal_is_heard_within_half_a_minute(laptop: La
 # The server
 
 
-@pytest.mark.slow
 def test_it_goes_on_asking_while_there_is_no_server(laptop: Laptop) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
@@ -274,7 +273,6 @@ def test_it_goes_on_asking_while_there_is_no_server(laptop: Laptop) -> None:
             assert laptop.status(made) == "done"
 
 
-@pytest.mark.slow
 def test_a_result_outlives_its_server(laptop: Laptop, tmp_path: Path) -> None:
     pid, go = tmp_path / "pid", tmp_path / "go"
     script = f"echo $$ >> {pid}; while [ ! -e {go} ]; do sleep 0.02; done; echo well"

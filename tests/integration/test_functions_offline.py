@@ -12,6 +12,9 @@ import pytest
 from tests.support.cfn import ROOT
 from tests.support.offline import EVENTS, OFFLINE, offline
 
+#: `make races` runs it: it waits for other processes.
+pytestmark = pytest.mark.slow
+
 _CALL = """
 import importlib.util, json, sys
 from followups.local.events import LocalContext

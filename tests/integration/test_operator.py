@@ -19,6 +19,9 @@ from tests.support.installation import serving
 from tests.support.laptop import Laptop
 from tests.support.things import fresh
 
+#: `make races` runs it: it waits for other processes.
+pytestmark = pytest.mark.slow
+
 REGION = "eu-central-1"
 RUN = "run-" + "a" * 26 + "-000001"
 SWEEPER = "def handler(event, context):\n    return {'claimed': 2, 'waiting': 1}\n"

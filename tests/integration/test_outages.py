@@ -13,6 +13,9 @@ from followups.domain.status import Outcome, ReportStatus, Status
 from tests.support.api import TASK, Api
 from tests.support.weather import LOSES, REFUSES, Weather
 
+#: `make races` runs it: it waits for other processes.
+pytestmark = pytest.mark.slow
+
 DAY_S = 86_400
 
 

@@ -23,6 +23,9 @@ from tests.support.laptop import Laptop
 from tests.support.processes import until
 from tests.support.wire import LOST, UNHEARD, Fault, Wire
 
+#: `make races` runs it: it waits for other processes.
+pytestmark = pytest.mark.slow
+
 
 class Hurried(ManualClock):
     """Each look at it takes ten seconds."""
