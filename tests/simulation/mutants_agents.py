@@ -69,7 +69,10 @@ MUTANTS_OF_AGENTS: tuple[Mutant, ...] = (
     _m(
         "worker's lease not kept by heartbeat", _HEARING,
         ('        fields["lease_until"] = at + WORKER_LEASE\n', '        fields["heard_at"] = at\n'),
-        ("            wake_at = min(at + WORKER_LEASE, old.deadline_at + OVERDUE_AFTER)\n", "            wake_at = old.wake_at\n"),
+        (
+            "            wake_at = min(at + WORKER_LEASE, old.deadline_at + OVERDUE_AFTER)\n",
+            "            wake_at = old.wake_at\n",
+        ),
     ),
     _m(
         "run handed to two workers", _WORK,
