@@ -127,7 +127,7 @@ def test_with_ordinary_credentials_no_more_are_open_than_one_may_have() -> None:
 def test_with_the_caps_alone_as_many_run_as_they_let_through() -> None:
     """Agents that take two minutes each: five at once are 145 in an hour that begins with a minute of none. How many wait
     behind them changes nothing of that, so there are not hundreds."""
-    it = Replay(bypassing=True, works=(137, 137), max_open=40).hours(1)
+    it = Replay(bypassing=True, works=(120, 120), max_open=40).hours(1)
     [runs] = it.by_hour
-    assert 135 <= runs <= 145
+    assert 130 <= runs <= 145
     assert it.at_once == CAP
