@@ -61,7 +61,8 @@ NATURES = {
     "@calls": Nature(
         way="calls", rerun="safe", works=(5.0, 700.0), timeout_s=600, fails=0.3, hints=0.3, busy=0.1, children=1
     ),
-    "@worker": Nature(way="worker", rerun="safe", works=(10.0, 900.0), timeout_s=800, max_concurrency=2, max_attempts=2),
+    # More at once than there are workers: some wait for one, and are given up.
+    "@worker": Nature(way="worker", rerun="safe", works=(10.0, 900.0), timeout_s=800, max_concurrency=4, max_attempts=2),
     "@pia": Nature(way="person", max_concurrency=3, timeout_s=60),
     "@maker": Nature(
         max_concurrency=2,
@@ -69,15 +70,13 @@ NATURES = {
         children=3,
         fires=0.5,
         max_attempts=2,
-        lingers=0.3,
+        lingers=0.6,
         fails=0.4,
         replaces=0.3,
     ),
 }
 #: Number of the follow-up that something makes which an agent has left behind.
 LAST = 99
-#: Ways of agents that outlive the call that starts them.
-LASTING = ("asked", "calls", "worker")
 
 
 @dataclass(eq=False)
@@ -131,6 +130,8 @@ class Agents:
         rng = process.rng
         low, high = nature.works
         rest = round(rng.uniform(low, high) * 1000)
+        if rng.random() < nature.lingers:
+            self._linger(life, max(0, rest + rng.choice((-rng.randrange(20, 100), rng.randrange(20 * MINUTE)))))
         voice = Voice(self.stack, life) if nature.way == "calls" else None
         for number in range(rng.randint(nature.least_children, nature.children)):
             process.wait(rest // 8)
@@ -142,8 +143,6 @@ class Agents:
             if voice and not voice.heard(process):
                 return
         process.wait(max(0, life.began + rest - self.stack.engine.now))
-        if rng.random() < nature.lingers:
-            self._linger(life, rng.choice((0, rng.randrange(20 * MINUTE))))
         life.answer = self.answer(process, nature, f"after {rest} ms")
         life.said[life.answer.summary] = life.answer
 

@@ -51,7 +51,9 @@ class People:
     def begin(self, actions: Actions, count: int, until: int) -> None:
         """Registers the agents, and lets so many things be asked until that time."""
         rng, self.lasts = self.stack.engine.rng("script"), until
-        self.favourite = rng.choice(list(self.stack.natures))
+        natures = self.stack.natures
+        liked = [3 if it.way in ("worker", "calls") else 1 for it in natures.values()]
+        self.favourite = rng.choices(list(natures), liked)[0]
         self.register()
         names, weights = zip(*[(name, weight) for name, (weight, _) in actions.items()], strict=True)
         # Each story has a few things due at once, and the rest spread.
@@ -229,7 +231,7 @@ class Act:
 
     def agent(self) -> str:
         """Gives an agent that something is asked of: each story has one that is asked of more than the others."""
-        return self.people.favourite if self.rng.random() < 0.3 else self.rng.choice(list(self.natures))
+        return self.people.favourite if self.rng.random() < 0.4 else self.rng.choice(list(self.natures))
 
     def made(self, answered: Answer | None, key: str) -> None:
         """Takes the answer to a request that makes something, if there was one: its agent may have been removed."""

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tests.simulation.stack import Stack
 
 _NAMES = ("desk", "rack")
+#: Comes when the others do not.
+_GUEST = "guest"
 #: Between two signs of life: several fit into a lease.
 _BEAT = 100 * SECOND
 #: A worker that has had no answer for so long stops what it runs: it may be taken for gone, and another may begin.
@@ -30,7 +32,7 @@ class Workers:
         self.stack = stack
         self._busy: dict[str, Process] = {}
         self._working: dict[str, _Work] = {}
-        self._generation = dict.fromkeys(_NAMES, 1)
+        self._generation = dict.fromkeys((*_NAMES, _GUEST), 1)
         self._agents = [name for name, nature in stack.natures.items() if nature.way == "worker"]
 
     def told(self, new: FollowUp) -> None:
@@ -47,12 +49,9 @@ class Workers:
                     engine.at(engine.now + after, self._working[name].hurry)
 
     def hurry(self, agent: str) -> None:
-        """Lets those who have nothing to do ask at once."""
-        for name in _NAMES:
-            if name in self._busy:
-                self._working[name].hurry()
-            else:
-                self._wake(name, agent, 0)
+        """Lets somebody ask at once."""
+        if _GUEST not in self._busy:
+            self._wake(_GUEST, agent, 0)
 
     def _needs(self, it: FollowUp) -> bool:
         status = str(it.status)
