@@ -44,7 +44,8 @@ def stop_tree(world: World, asker: Asker, follow_up_id: str) -> Tree:
     for _ in range(_RACES):
         it = tree(world, asker, follow_up_id)
         stopping = [each for each in it.members if each.status not in CLOSED and each.status is not Status.CANCELLING]
-        if not stopping:
+        if not stopping and len(world.store.slots(ids.tree_key(asker.owner, it.root))) == it.made:
+            # Nor has one of them made another between, and ended: none of these is live any more.
             return it
         for each in stopping:
             _cancel(world, each)
