@@ -55,7 +55,7 @@ NATURES = {
     "@long": Nature(rerun="safe", works=(600.0, 900.0), timeout_s=900, max_attempts=2),
     "@pending": Nature(way="asked", works=(20.0, 500.0), fails=0.5, busy=0.2, overstays=0.3),
     # Quick and often wrong: its next attempt may run while an answer about the last one is still on its way.
-    "@flaky": Nature(way="asked", rerun="safe", works=(1.0, 60.0), timeout_s=120, fails=0.7, polls=(1, 20), hints=0.4),
+    "@flaky": Nature(way="asked", rerun="safe", works=(0.3, 15.0), timeout_s=120, fails=0.7, polls=(1, 20), hints=0.4),
     # Outlives any process that may have started it.
     "@days": Nature(way="asked", rerun="safe", works=(600.0, 5_000.0), timeout_s=4_000, polls=(60, 300), max_attempts=2),
     "@calls": Nature(

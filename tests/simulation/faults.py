@@ -19,9 +19,10 @@ KINDS: dict[str, tuple[str, ...]] = {
     "partial": ("queue",),
     "refused": ("mail",),
     "broken_line": ("agent", "target"),
+    "frozen": ("target",),
 }
 #: Those that strike a port in their own way, and are drawn apart.
-SPECIAL = ("partial", "refused", "broken_line")
+SPECIAL = ("partial", "refused", "broken_line", "frozen")
 #: Faults that are no port call's: of the world around.
 AROUND = (
     "stale_index", "skew", "lost_tick", "more_ticks", "duplicate_delivery", "reordered_delivery", "tick_outage",

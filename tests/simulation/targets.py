@@ -10,7 +10,7 @@ from followups.adapters.agents.worker import WorkerAgent
 from followups.domain.contract import AgentCall, Done, Pending
 from followups.domain.errors import AgentBusy, AgentUncertain
 from followups.ports import AgentTarget
-from tests.simulation.engine import SECOND
+from tests.simulation.engine import MINUTE, SECOND
 from tests.simulation.ports import Caller
 
 if TYPE_CHECKING:
@@ -59,7 +59,11 @@ class SimTarget:
         return self._ask("start", call, lambda: self._start(call))
 
     def poll(self, call: AgentCall, handle: str) -> Done | Pending:
-        return self._ask("poll", call, lambda: self._look(call, handle))
+        answer = self._ask("poll", call, lambda: self._look(call, handle))
+        if self._stack.strike(self._call.process, "target", only="frozen"):
+            # The machine stands still before it has stored what it heard.
+            self._call.process.wait(self._call.process.rng.randrange(10 * MINUTE))
+        return answer
 
     def cancel(self, call: AgentCall, handle: str) -> None:
         try:
