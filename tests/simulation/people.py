@@ -156,7 +156,9 @@ class People:
         """What was said back of a time was so: the next times, and whose place a new one takes."""
         _, body, _ = answered
         that, checks = self.stack.checks.that, self.stack.checks
-        it = checks.history[ids.follow_up_key(owner, body["id"]), body["version"]]
+        it = checks.history.get((ids.follow_up_key(owner, body["id"]), body["version"]))
+        if it is None:
+            checks.fail(f"I19 a version that never was: {body['id']} {body['version']}")
         right = [f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in checks.courses.next_times(it)]
         that([time["utc"] for time in body["next"]] == right, "I19 the next times", it.id, body["next"], right)
         for words in body["warnings"]:

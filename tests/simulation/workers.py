@@ -1,6 +1,7 @@
 """Workers: each asks for an agent's runs through the API, works at one after the other, says that it lives, and tells how
 it ended. Now and then one dies, and what it ran goes with it."""
 
+from collections import defaultdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,8 @@ class Workers:
         self._busy: dict[str, Process] = {}
         self._working: dict[str, _Work] = {}
         self._generation = dict.fromkeys((*_NAMES, _GUEST), 1)
+        #: What each has done, or has stopped: it does no run twice.
+        self._done: dict[str, list[str]] = defaultdict(list)
         self._agents = [name for name, nature in stack.natures.items() if nature.way == "worker"]
 
     def told(self, new: FollowUp) -> None:
@@ -78,7 +81,8 @@ class Workers:
                 self._wake(name, agent, engine.rng(f"back {process.name}").randrange(SECOND, 8 * MINUTE))
 
         process = self._busy[name] = Process(engine, f"worker {name} {engine.now}", work, ended=ended)
-        self._working[name] = _Work(self.stack, process, f"{name}-{self._generation[name]}", agent)
+        own = f"{name}-{self._generation[name]}"
+        self._working[name] = _Work(self.stack, process, own, agent, self._done[own])
         if self.stack.around("worker_dies", process.name, process.rng):
             engine.at(engine.now + after + process.rng.randrange(20 * MINUTE), process.kill)
 
@@ -86,10 +90,9 @@ class Workers:
 class _Work:
     """One worker's process."""
 
-    def __init__(self, stack: "Stack", process: Process, name: str, agent: str) -> None:
+    def __init__(self, stack: "Stack", process: Process, name: str, agent: str, done: list[str]) -> None:
         self.stack, self.process, self.name, self.agent = stack, process, name, agent
-        #: What it has done, or has stopped: it does no run twice.
-        self._done: list[str] = []
+        self._done = done
         self._rests = False
 
     def until(self, idle: Any) -> None:
