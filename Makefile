@@ -15,9 +15,6 @@ SEEDS = 500
 MINUTES = 5
 COUNT = 50000
 FUZZ_EXAMPLES = 1000
-# What `make races` runs whole, and `make test` in part or not at all.
-LONG = store_races cli_flow store_machine simulation cascade accident fairness agents_lambda cli_worker worker operator outages \
-	functions_offline
 # Each with an environment of its own, made of tools/requirements-NAME.txt.
 TOOLS = ministack sam schemathesis rie bandit checkov
 MACHINE = $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)
@@ -47,8 +44,8 @@ check: .venv/.done .tools/sam/.done .tools/bandit/.done .tools/checkov/.done ## 
 	@$(SAM) validate --lint
 	@.tools/checkov/bin/checkov -f template.yaml --config-file tools/checkov.yaml
 
-races: .venv/.done .tools/ministack/.done ## all that takes long: 32 claims at once on SQLite and ministack, cascades, long lines, workers, an operator's commands
-	@PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest $(LONG:%=tests/integration/test_%.py) -m "slow or not slow" -n 2 $(ARGS)
+races: .venv/.done .tools/ministack/.done ## the tests that take long: 32 claims at once on SQLite and ministack, cascades, long lines, workers, an operator's commands
+	@PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest tests/integration -m slow -n 2 $(ARGS)
 
 test-api: .venv/.done .tools/schemathesis/.done ## ask the API all that its OpenAPI document says; SEED=2, EXAMPLES=60
 	@SEED="$(SEED)" EXAMPLES="$(EXAMPLES)" .venv/bin/python -m tests.api.run

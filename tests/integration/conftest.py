@@ -34,7 +34,11 @@ def sqlite_bed(tmp_path: Path) -> SQLiteBed:
     return SQLiteBed(tmp_path / "followups.db")
 
 
-@pytest.fixture(params=["sqlite", "moto", "ministack", "simulation", "simulated DynamoDB"])
+#: moto is the slowest by far, and says nothing that ministack does not: `make races` asks it.
+_MOTO = pytest.param("moto", marks=pytest.mark.slow)
+
+
+@pytest.fixture(params=["sqlite", _MOTO, "ministack", "simulation", "simulated DynamoDB"])
 def bed(request: pytest.FixtureRequest) -> Iterator[Bed]:
     """Each store in turn, empty: the contract holds for all of them."""
     yield from _bed(request, "ministack_client")

@@ -93,6 +93,7 @@ def test_what_is_no_utf8_is_shown_as_such(target: AgentCoreAgent, service: Servi
     assert _done(target).report == "\ufffd\ufffd is €"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "first", "piece", "outcome"),
     [

@@ -87,6 +87,7 @@ def test_a_message_larger_than_a_pipe_blocks_nobody(target: CommandAgent) -> Non
     assert int(target.start(whole).summary) > 1_000_000
 
 
+@pytest.mark.slow
 def test_the_whole_group_is_gone_after_the_deadline(target: CommandAgent, tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     script = (
@@ -122,6 +123,7 @@ def test_what_is_left_in_the_group_goes_with_its_leader(target: CommandAgent, tm
     _all_gone([int(pid.read_text())])
 
 
+@pytest.mark.slow
 def test_a_daemon_that_holds_the_output_open_holds_nobody_up(target: CommandAgent, tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     script = "import os, time\nos.setsid()\nopen(os.environ['PID'], 'w').write(str(os.getpid()))\ntime.sleep(60)"
@@ -231,6 +233,7 @@ def test_stopping_all_ends_every_run_as_unknown(target: CommandAgent) -> None:
     assert time.monotonic() - start < 1
 
 
+@pytest.mark.slow
 def test_an_agent_that_outlives_its_parent_holds_the_lease(tmp_path: Path) -> None:
     leases = FileLeases(tmp_path / "locks")
     path = tmp_path / "locks" / f"{leases.holder}.lock"

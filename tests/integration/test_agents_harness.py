@@ -114,6 +114,7 @@ def test_what_it_cost_is_told(target: AgentCoreAgent, service: Service) -> None:
     assert _done(target).usage == Usage(input_tokens=1200, output_tokens=34)
 
 
+@pytest.mark.slow
 def test_of_50_mb_the_first_are_kept_and_the_end_is_waited_for(target: AgentCoreAgent, service: Service) -> None:
     service.pieces = [*_message(*["x" * 1_000_000] * 50)]
     done = _done(target)

@@ -224,6 +224,7 @@ def test_a_try_touches_nothing_else_and_heeds_no_disabling(laptop: Laptop) -> No
     assert (it["status"], it["blocked"]) == ("scheduled", None)
 
 
+@pytest.mark.slow
 def test_a_try_that_waits_says_so_and_ends_unstarted_on_ctrl_c(laptop: Laptop) -> None:
     laptop.add_agent("@a", "echo", "well")
     laptop.here("pause", "--all", "--reason", "maintenance")
@@ -241,6 +242,7 @@ def test_a_try_that_waits_says_so_and_ends_unstarted_on_ctrl_c(laptop: Laptop) -
     assert sorted(it["status"] for it in laptop.client.pages("all")) == ["cancelled", "done"]
 
 
+@pytest.mark.slow
 def test_a_try_that_was_cancelled_is_waited_for_no_longer(laptop: Laptop) -> None:
     laptop.add_agent("@a", "echo", "well")
     laptop.here("pause", "--all")
@@ -253,6 +255,7 @@ def test_a_try_that_was_cancelled_is_waited_for_no_longer(laptop: Laptop) -> Non
     assert (process.returncode, out) == (1, "cancelled: it was not run\n")
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_what_is_tried_here(laptop: Laptop, tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     laptop.add_agent("@a", "sh", "-c", f"echo $$ > {pid}; sleep 60")
@@ -267,6 +270,7 @@ def test_ctrl_c_stops_what_is_tried_here(laptop: Laptop, tmp_path: Path) -> None
     assert (it["status"], it["last_outcome"]) == ("failed", "unknown")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("over_http", [False, True])
 def test_a_try_works_while_dev_runs(laptop: Laptop, over_http: bool) -> None:
     laptop.add_agent("@a", "sh", "-c", "echo well; echo hello >&2")

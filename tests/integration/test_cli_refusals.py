@@ -24,6 +24,7 @@ def test_a_damaged_store_is_refused_and_left_as_it_is(laptop: Laptop) -> None:
     assert path.read_bytes() == b"this is no store at all, " * 20
 
 
+@pytest.mark.slow
 def test_a_newer_store_and_a_strange_database_are_refused(laptop: Laptop) -> None:
     laptop.call("agents", "add", "@a", "--command", "true")
     path = laptop.home / "followups.db"
@@ -35,6 +36,7 @@ def test_a_newer_store_and_a_strange_database_are_refused(laptop: Laptop) -> Non
     assert _sql(path, "SELECT name FROM sqlite_master") == [("mine",)]
 
 
+@pytest.mark.slow
 def test_a_port_in_use_is_said(laptop: Laptop) -> None:
     first = laptop.start("dev", "--port", "0")
     try:

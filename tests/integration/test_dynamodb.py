@@ -80,6 +80,7 @@ def test_people_can_read_what_is_in_the_table(bed: DynamoDBBed, store: DynamoDBS
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_due_index_is_spread_and_may_be_spread_wider(bed: DynamoDBBed, store: DynamoDBStore) -> None:
     line = [follow_up() for _ in range(40)]
     for it in line:

@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.support.laptop import ROOT, Laptop
 from tests.support.processes import dev, killed, until
 from tests.support.smtp import smtp_server
@@ -44,6 +46,7 @@ def final(laptop: Laptop, id_: str) -> dict[str, Any]:
     return run
 
 
+@pytest.mark.slow
 def test_killed_while_agents_run(laptop: Laptop, tmp_path: Path) -> None:
     log, go = tmp_path / "log", tmp_path / "go"
     # The numbers of the agents' processes are noted, to kill one as a machine that crashes does.

@@ -119,6 +119,7 @@ def test_from_create_to_mail_through_the_four_functions(stack: Stack) -> None:
     assert _call(api, "GET", f"/v1/follow-ups/{made['id']}")["status"] == "done"
 
 
+@pytest.mark.slow
 def test_a_later_one_is_claimed_by_the_sweeper_with_its_delay(stack: Stack) -> None:
     api, sweeper = stack.load("api"), stack.load("sweeper")
     later = _call(api, "POST", "/v1/follow-ups", {
@@ -129,6 +130,7 @@ def test_a_later_one_is_claimed_by_the_sweeper_with_its_delay(stack: Stack) -> N
     assert sweeper(tick, LocalContext()) == {}
 
 
+@pytest.mark.slow
 def test_the_api_refuses_recipients_that_are_not_on_the_list(stack: Stack) -> None:
     api = stack.load("api")
     refused = _call(api, "POST", "/v1/follow-ups", {
@@ -153,6 +155,7 @@ def test_a_wrong_environment_fails_at_the_cold_start_and_names_the_variable(stac
         stack.load("sweeper", FOLLOWUPS_GLOBAL_CAP="abc")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "status"),
     [
@@ -178,6 +181,7 @@ def _taken(stack: Stack, api: Handler) -> dict[str, Any]:
     return run
 
 
+@pytest.mark.slow
 def test_a_run_says_itself_how_it_ended_and_its_long_report_is_kept_and_shown_whole(stack: Stack) -> None:
     api = stack.load("api")
     run = _taken(stack, api)
@@ -197,6 +201,7 @@ def test_a_run_says_itself_how_it_ended_and_its_long_report_is_kept_and_shown_wh
     assert any("the end of it" in text for text in stack.mailed())
 
 
+@pytest.mark.slow
 def test_the_limits_of_owners_and_trees_are_those_that_are_set(stack: Stack) -> None:
     later = {"agent": "@checklist", "task": "x", "message": "port 127.0.0.1:1 closed", "due": "7d"}
     run = _taken(stack, stack.load("api"))
@@ -209,6 +214,7 @@ def test_the_limits_of_owners_and_trees_are_those_that_are_set(stack: Stack) -> 
         assert answer.get("code") == code, answer
 
 
+@pytest.mark.slow
 def test_the_auditor_finds_mends_and_tells_and_then_finds_nothing(stack: Stack) -> None:
     api, auditor = stack.load("api"), stack.load("auditor")
     made = _call(api, "POST", "/v1/follow-ups", {

@@ -154,6 +154,7 @@ def test_what_a_terminal_cannot_show_stops_no_worker(laptop: Laptop) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_claim_whose_process_is_gone_is_given_back_at_once(laptop: Laptop) -> None:
     laptop.call("agents", "add", "@slow", "--command", "sleep", "0.5")
     laptop.create_many(3, agent="@slow")

@@ -180,6 +180,7 @@ def test_the_api_writes_through_the_store_that_it_is_given(tmp_path: Path) -> No
     assert store.commits == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [FollowUp, Run])
 def test_ctrl_c_amid_a_tick_loses_no_message(laptop: Laptop, kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first signal comes when the store has a claim, or a report's try, and the queue does not have its message."""

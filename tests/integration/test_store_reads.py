@@ -81,6 +81,7 @@ def test_due_comes_soonest_first_for_each_owner(store: Store) -> None:
 MANY, BIG = 600, "x" * 2_200
 
 
+@pytest.mark.slow
 def test_due_reads_all_pages_also_while_what_it_gave_moves_on(server_bed: Bed) -> None:
     store = server_bed.open()
     line = [follow_up(message=BIG, wake_at=later(seconds=n)) for n in range(MANY)]
@@ -207,6 +208,7 @@ def test_pages_stay_in_step_when_the_list_changes_between_them(store: Store) -> 
     assert (tasks(rest), after) == (["3", "4", "5"], None)
 
 
+@pytest.mark.slow
 def test_a_long_list_is_read_over_the_pages_of_the_server(server_bed: Bed) -> None:
     store = server_bed.open()
     fill(store, [owned(n, message=BIG, due_at=later(minutes=n)) for n in range(MANY)])

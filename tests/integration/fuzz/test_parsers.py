@@ -73,7 +73,7 @@ def test_a_time_is_understood_or_refused(text: str, zone: str, at: datetime) -> 
         assert Rule.parse(str(it.rule)) == it.rule
 
 
-@search(60)
+@search(30)
 @given(any_text | nearly(st.sampled_from(ZONES)))
 @example("Europe/Berlin/")
 @example("posix/Europe/Berlin")
@@ -95,7 +95,7 @@ DEADLINES = st.datetimes(datetime(1970, 1, 2), timezones=st.just(UTC)).map(lambd
 TOKENS = st.builds(RunToken, OWNERS, IDS, st.integers(1, 10**9), DEADLINES)
 
 
-@search(60)
+@search(30)
 @given(TOKENS)
 def test_a_token_reads_back_with_either_key(run: RunToken) -> None:
     token = lineage.sign_run(run, SECRET)
@@ -105,7 +105,7 @@ def test_a_token_reads_back_with_either_key(run: RunToken) -> None:
         lineage.read_run_token(token, [OTHER])
 
 
-@search(60)
+@search(30)
 @given(TOKENS, st.data())
 def test_a_token_with_a_bit_flipped_is_refused(run: RunToken, data: st.DataObject) -> None:
     raw = bytearray(lineage.sign_run(run, SECRET).encode())
@@ -115,7 +115,7 @@ def test_a_token_with_a_bit_flipped_is_refused(run: RunToken, data: st.DataObjec
         lineage.read_run_token(raw.decode("latin-1"), [SECRET])
 
 
-@search(80)
+@search(40)
 @given(any_text | nearly(TOKENS.map(lambda it: lineage.sign_run(it, SECRET))), st.sampled_from([SECRET, OTHER]))
 def test_no_text_is_a_token_by_chance(text: str, secret: bytes) -> None:
     with in_time():
@@ -130,7 +130,7 @@ def test_no_text_is_a_token_by_chance(text: str, secret: bytes) -> None:
 PLACES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60)
 
 
-@search(60)
+@search(30)
 @given(PLACES, PLACES, PLACES)
 def test_a_cursor_is_good_for_its_listing_only(after: str, scope: str, other: str) -> None:
     signed = cursor.sign(after, scope, SECRET)
@@ -141,7 +141,7 @@ def test_a_cursor_is_good_for_its_listing_only(after: str, scope: str, other: st
             cursor.read(signed, where, [secret])
 
 
-@search(60)
+@search(30)
 @given(PLACES, st.data())
 def test_a_cursor_with_a_bit_flipped_is_refused(after: str, data: st.DataObject) -> None:
     raw = bytearray(cursor.sign(after, "me", SECRET).encode())
@@ -151,7 +151,7 @@ def test_a_cursor_with_a_bit_flipped_is_refused(after: str, data: st.DataObject)
         cursor.read(raw.decode("latin-1"), "me", [SECRET])
 
 
-@search(60)
+@search(30)
 @given(any_text | nearly(PLACES.map(lambda it: cursor.sign(it, "me", SECRET))))
 def test_no_text_is_a_cursor_by_chance(text: str) -> None:
     with in_time():
@@ -168,7 +168,7 @@ def test_no_text_is_a_cursor_by_chance(text: str) -> None:
 MESSAGE = json.loads(Message("start", "me", "a" * 26, 3).to_json())
 
 
-@search(80)
+@search(40)
 @given(
     any_text
     | json_values.map(json.dumps)
@@ -185,7 +185,7 @@ def test_a_message_is_one_or_none(body: str) -> None:
         assert len(str(ids.follow_up_key(message.owner, message.follow_up_id)).encode()) < 2_048, "a table's key holds it"
 
 
-@search(60)
+@search(30)
 @given(any_text | nearly(st.builds(ids.run_id, IDS, st.integers(0, 999_999))))
 @example(f"run-{'a' * 26}-٠٠٠٠٠١")
 def test_a_runs_name_has_one_spelling(text: str) -> None:
@@ -208,7 +208,7 @@ ANSWERS = st.fixed_dictionaries(
 )  # fmt: skip
 
 
-@search(80)
+@search(40)
 @given(
     any_text
     | ANSWERS.map(json.dumps)
@@ -238,7 +238,7 @@ LINES = st.sampled_from([*checklist.FORMS, 'disk "/mnt/my data" >=  12.5 %', "fi
                          "http https://example.com/x?y is 204", "command sh -c 'exit 0'", "# a comment", ""])  # fmt: skip
 
 
-@search(80)
+@search(40)
 @given(
     any_text
     | st.lists(LINES | nearly(LINES), max_size=4).map("\n".join)
@@ -261,7 +261,7 @@ def test_a_checklist_is_read_or_refused(message: str, allow_commands: bool) -> N
         assert allow_commands or not isinstance(check, checklist.CommandCheck)
 
 
-@search(80)
+@search(40)
 @given(any_text | st.text(st.sampled_from("\x1b[]0;m\x07\\ -/@~\u200b\u202e\r\na"), max_size=40))
 def test_plain_text_is_plain(text: str) -> None:
     with in_time():
@@ -277,7 +277,7 @@ def test_plain_text_is_plain(text: str) -> None:
 ADDRESSES = st.sampled_from(["a@b.co", "first.last+tag@sub.example.com", "o'neil_x@example.org", "*@b.co", "=?x?=@b.co"])
 
 
-@search(80)
+@search(40)
 @given(any_text | nearly(ADDRESSES) | st.builds(lambda part, n: part * n, st.sampled_from(["a", "a.", "a@", "a-"]),
                                                 st.integers(0, 50_000)))  # fmt: skip
 def test_an_address_is_one_that_a_header_can_hold(text: str) -> None:

@@ -71,7 +71,7 @@ EVENT: dict[str, Any] = events.request(
 EVENT["requestContext"] = {name: EVENT["requestContext"][name] for name in ("http", "authorizer", "stage")}
 
 
-@search(60)
+@search(30)
 @given(
     spoiled(EVENT | {"requestContext": {name: EVENT["requestContext"][name] for name in ("http", "authorizer", "stage")}})
 )
@@ -81,7 +81,7 @@ def test_an_event_of_any_form_is_answered(api: Api, event: Any) -> None:
     assert status < 500
 
 
-@search(100, share=2)
+@search(50, share=2)
 @given(METHODS,
        PATHS | nearly(PATHS) | any_text.map(lambda it: f"/{quote(it, errors='replace')}"), QUERIES, HEADERS,
        BODIES.map(json.dumps) | nearly(st.just(json.dumps(TASK))) | any_text, st.booleans())  # fmt: skip
@@ -95,7 +95,7 @@ def test_any_request_is_answered(
     assert status < 500
 
 
-@search(80)
+@search(40)
 @given(SAYINGS)
 @example(("complete", RESULT | {"findings": ["a\ud800"]}))
 @example(("complete", RESULT | {"findings": [{"\udfff": "\x00"}]}))
@@ -116,7 +116,7 @@ def test_whatever_an_agent_says_of_its_run_is_answered(api: Api, saying: tuple[s
     assert api.call("GET", f"/v1/runs/{live.run_id}/report")[0] == 200
 
 
-@search(60)
+@search(30)
 @given(any_text | nearly(st.sampled_from(["/v1/follow-ups?limit=5&status=open", "http://localhost/v1/x#y", "//[::1]/a"])))
 @example("//[")
 @example("http://[::1")
@@ -149,7 +149,7 @@ def handlers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Any]]:
     bench.store.close()
 
 
-@search(80)
+@search(40)
 @given(
     spoiled(BATCH)
     | spoiled(json.loads(BATCH["Records"][0]["body"])).map(lambda body: {"Records": [{"body": json.dumps(body)}]})
@@ -161,7 +161,7 @@ def test_a_batch_of_any_form_is_acknowledged(handlers: list[Any], event: Any) ->
             assert handle(event, CONTEXT) == {"batchItemFailures": []}
 
 
-@search(30)
+@search(20)
 @given(json_values | spoiled(events.tick(datetime(2026, 11, 24, tzinfo=UTC))))
 def test_a_tick_of_any_form_sweeps(bench_of_ticks: Bench, event: Any) -> None:
     assert sweeper(bench_of_ticks.world)(event, CONTEXT) == {}
@@ -202,7 +202,7 @@ def _exchange(port: int, sent: bytes) -> bytes:
     return received
 
 
-@search(25, share=0.2)
+@search(20, share=0.2)
 @given(nearly(st.just(RAW)).map(lambda it: it.encode("utf-8", "replace")) | st.binary(max_size=80))
 @example(RAW.replace("/v1/follow-ups?limit=5", "//[").encode())
 @example(RAW.replace("POST", "BREW").encode())
@@ -259,7 +259,7 @@ def says() -> Iterator[Says]:
     made.close()
 
 
-@search(25, share=0.2)
+@search(20, share=0.2)
 @given(
     nearly(st.just(ANSWER)).map(lambda it: it.encode("utf-8", "replace"))
     | st.binary(max_size=80)
@@ -281,7 +281,7 @@ def test_whatever_a_server_answers_is_an_answer_or_none(says: Says, answer: byte
         assert isinstance(reply, Reply) and isinstance(reply.body, dict)
 
 
-@search(25)
+@search(20)
 @given(st.dictionaries(st.sampled_from(["Followups-Run-Token", "Idempotency-Key", "If-Match"]), any_text, min_size=1))
 def test_a_header_is_sent_as_it_is_or_refused(says: Says, headers: dict[str, str]) -> None:
     says.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"

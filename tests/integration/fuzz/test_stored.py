@@ -55,7 +55,7 @@ def spoiled_items(draw: st.DrawFn, items: list[Item]) -> tuple[Item, Item]:
     return item, changed
 
 
-@search(80)
+@search(40)
 @given(spoiled_items(THINGS))
 def test_an_item_is_read_or_refused(items: tuple[Item, Item]) -> None:
     with in_time():
@@ -105,7 +105,7 @@ LOOKS = [
 ]  # fmt: skip
 
 
-@search(25, share=0.2)
+@search(20, share=0.2)
 @given(
     spoiled_items(THINGS).map(lambda it: (it[0], json.dumps(it[1])))
     | st.tuples(

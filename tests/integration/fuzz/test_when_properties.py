@@ -86,7 +86,7 @@ def read(text: str, at: datetime, zone: str) -> When:
         raise
 
 
-@search(120)
+@search(60)
 @given(TEXTS, MOMENTS, ZONES)
 @example("every 29 feb 3 times except 29 feb and mar 1", datetime(2028, 2, 29, 12, tzinfo=UTC), "Europe/Berlin")
 def test_what_is_said_back_is_read_as_the_same_rule(text: str, at: datetime, zone: str) -> None:
@@ -102,7 +102,7 @@ def test_what_is_said_back_is_read_as_the_same_rule(text: str, at: datetime, zon
     assert (task, in_sentence.rule, in_sentence.due_at) == ("Check the disk", found.rule, found.due_at)
 
 
-@search(100)
+@search(50)
 @given(TEXTS, MOMENTS, ZONES, st.integers(0, 60), st.integers(0, 4_000_000))
 def test_occurrences_ascend_and_a_chain_of_them_never_drifts(
     text: str, at: datetime, zone_name: str, hop: int, late: int
@@ -124,7 +124,7 @@ def test_occurrences_ascend_and_a_chain_of_them_never_drifts(
         assert fold_missed(rule, anchor, zone, here.at, moment) == (len(upto), (upto or [here.at])[-1])
 
 
-@search(100)
+@search(50)
 @given(st.builds("{} {}".format, BY_DAYS, TIME), MOMENTS, ZONES, st.integers(0, 20 * 366))
 def test_wall_time_is_kept_through_the_years(text: str, at: datetime, zone_name: str, days: int) -> None:
     found, zone = read(text, at, zone_name), ZoneInfo(zone_name)
@@ -139,7 +139,7 @@ def test_wall_time_is_kept_through_the_years(text: str, at: datetime, zone_name:
         assert rule.interval > 1 or it.local >= anchor
 
 
-@search(60)
+@search(30)
 @given(ELAPSED, MOMENTS, ZONES, st.integers(0, 1_000))
 def test_hours_and_minutes_are_elapsed(text: str, at: datetime, zone: str, steps: int) -> None:
     found = read(text, at, zone)
@@ -149,7 +149,7 @@ def test_hours_and_minutes_are_elapsed(text: str, at: datetime, zone: str, steps
     assert following == (at + step * (steps + 1), None)
 
 
-@search(100)
+@search(50)
 @given(st.datetimes(datetime(1990, 1, 1), datetime(2050, 1, 1)).map(lambda it: it.replace(microsecond=0)), ZONES)
 def test_a_wall_time_becomes_its_first_instant_or_the_first_after_the_gap(local: datetime, zone_name: str) -> None:
     zone = ZoneInfo(zone_name)
@@ -174,7 +174,7 @@ RULES = st.sampled_from(
 )  # fmt: skip
 
 
-@search(80)
+@search(40)
 @given(any_text | RULES | nearly(RULES))
 @example("FREQ=DAILY;INTERVAL=1٣")
 def test_a_rule_reads_back_from_its_canonical_text(text: str) -> None:

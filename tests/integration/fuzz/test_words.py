@@ -57,7 +57,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Laptop:
     return Laptop(tmp_path_factory.mktemp("desk") / "home")
 
 
-@search(50, share=0.5)
+@search(25, share=0.5)
 @given(
     st.sampled_from(COMMANDS),
     st.lists(WORDS | nearly(WORDS).map(_argument) | any_text.map(_argument), max_size=5),
@@ -89,7 +89,7 @@ MODELS = {
 }
 
 
-@search(50)
+@search(25)
 @given(st.sampled_from(sorted(MODELS)), st.data())
 def test_an_environment_is_taken_or_each_wrong_variable_named(function: str, data: st.DataObject) -> None:
     environ = dict(EXAMPLES[function])
@@ -106,7 +106,7 @@ def test_an_environment_is_taken_or_each_wrong_variable_named(function: str, dat
     assert loaded.shards >= 1
 
 
-@search(40)
+@search(20)
 @given(any_text | st.text(min_size=32, max_size=80))
 def test_a_key_is_long_and_no_word(text: str) -> None:
     try:
@@ -121,7 +121,7 @@ URLS = st.sampled_from(["https://api.example.com/prod", "http://localhost:8080",
                         "smtps://user:pass@host", "HTTP://EXAMPLE.COM", "http://localhost@evil.example"])  # fmt: skip
 
 
-@search(60)
+@search(30)
 @given(st.dictionaries(
     st.sampled_from(["FOLLOWUPS_API_URL", "FOLLOWUPS_SMTP_URL", "FOLLOWUPS_HOME", "FOLLOWUPS_RUN_TOKEN", "TZ", "NO_COLOR"]),
     URLS | nearly(URLS) | any_text,
@@ -149,7 +149,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("config")
 
 
-@search(40)
+@search(20)
 @given(
     spoiled(CONFIG).map(lambda it: json.dumps(it).encode())
     | nearly(st.just(json.dumps(CONFIG))).map(lambda it: it.encode("utf-8", "replace"))
@@ -201,7 +201,7 @@ MARKUP = st.sampled_from(
 )  # fmt: skip
 
 
-@search(40)
+@search(20)
 @given(st.fixed_dictionaries({name: (any_text | MARKUP | nearly(MARKUP)).map(lambda it: f"x{it}") for name in TEXTS}),
        st.sampled_from(Outcome), st.sampled_from(Status))  # fmt: skip
 def test_whatever_a_run_holds_its_mail_is_ours(texts: dict[str, str], outcome: Outcome, status: Status) -> None:
@@ -225,7 +225,7 @@ def test_whatever_a_run_holds_its_mail_is_ours(texts: dict[str, str], outcome: O
     assert Path(name).name == name and len(name) < 200 and name.isascii()
 
 
-@search(40)
+@search(20)
 @given(any_text | nearly(st.sampled_from(["me@example.com", "=?x?=@b.co"])))
 def test_an_address_is_written_as_it_stands_or_refused(address: str) -> None:
     try:
