@@ -1,48 +1,20 @@
 """What becomes of work in a worker's hand: kept by signs of life, lost without them, stopped from outside."""
 
 from collections.abc import Iterator
-from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from followups.domain.status import Outcome, Status
-from tests.support.api_engine import LAPTOP
 from tests.support.api_play import PATH, Play
+from tests.support.work import pull, say, staffed, wait
 
 DESK = "/v1/agents/@desk"
 
 
 @pytest.fixture
 def play() -> Iterator[Play]:
-    """An installation with a worker agent of which three may run at once."""
-    made = Play(replace(LAPTOP, global_cap=10))
-    made.register("@desk", {"kind": "worker", "timeout_s": 3_600, "max_concurrency": 3})
-    yield made
-    made.close()
-
-
-def pull(play: Play, worker: str = "w1", *, in_hand: tuple[str, ...] = (), name: str = "@desk") -> Any:
-    status, answered, _ = play.call("POST", f"/v1/agents/{name}/work", {"worker": worker, "in_hand": list(in_hand)})
-    assert status == 200, answered
-    return answered["run"]
-
-
-def say(play: Play, run: Any, verb: str, body: Any = None) -> tuple[int, Any]:
-    status, answered, _ = play.call("POST", f"/v1/runs/{run['run_id']}/{verb}", body, followups_run_token=run["run_token"])
-    return status, answered
-
-
-def wait(play: Play, **more: Any) -> dict[str, Any]:
-    """Makes a follow-up whose run waits for a worker that has just asked."""
-    pull(play)
-    it = play.make(agent="@desk", **more)
-    assert play.tick(seconds=10) == ["pending"]
-    return it
-
-
-def blocked(play: Play, it: dict[str, Any]) -> str | None:
-    return play.now(it).blocked_reason
+    with staffed() as made:
+        yield made
 
 
 # Kept, and lost
