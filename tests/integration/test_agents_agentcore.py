@@ -53,7 +53,7 @@ def test_what_a_runtime_is_told(target: AgentCoreAgent, service: Service, arn: s
         ("application/json", "", Outcome.SUCCEEDED, "said nothing"),
         ("application/json", REPORT, Outcome.ATTENTION, "look"),
         ("application/json", json.dumps(REPORT), Outcome.ATTENTION, "look"),
-        ("application/json", '{"outcome": "fine', Outcome.FAILED, "broken JSON"),
+        ("application/json", '{"outcome": "fine', Outcome.UNKNOWN, "broken JSON"),
         ("application/json", '{"result": 1}', Outcome.SUCCEEDED, '{"result": 1}'),
         ("application/json", '"half', Outcome.SUCCEEDED, '"half'),
         ("application/json", "[" * 5000, Outcome.SUCCEEDED, "[[["),
@@ -66,7 +66,7 @@ def test_what_a_runtime_is_told(target: AgentCoreAgent, service: Service, arn: s
         (SSE, "data: all is\ndata: well\n\ndata: [DONE]\n\n", Outcome.SUCCEEDED, "all is"),
         (SSE, f'data: "working"\n\ndata: {REPORT}\n\n', Outcome.ATTENTION, "look"),
         (SSE, f"data: {json.dumps(REPORT)}\n\n", Outcome.ATTENTION, "look"),
-        (SSE, 'data: "x"\n\ndata: {"outcome": "succ\n\n', Outcome.FAILED, "broken JSON"),
+        (SSE, 'data: "x"\n\ndata: {"outcome": "succ\n\n', Outcome.UNKNOWN, "broken JSON"),
         (SSE, 'data: "x"\n\ndata: {"error": "no disk", "error_type": "OSError"}', Outcome.FAILED, "OSError: no disk"),
         (SSE, "<html>no events</html>", Outcome.SUCCEEDED, "said nothing"),
     ],
@@ -100,7 +100,7 @@ def test_what_is_no_utf8_is_shown_as_such(target: AgentCoreAgent, service: Servi
         ("text/plain", b"", b"x" * 1_000_000, Outcome.SUCCEEDED),
         (SSE, b"", b'data: "' + b"x" * 999_990 + b'"\n\n', Outcome.SUCCEEDED),
         (SSE, b"data: ", b"x" * 1_000_000, Outcome.SUCCEEDED),
-        ("application/json", b'{"outcome": "succeeded", "report_md": "', b"x" * 1_000_000, Outcome.FAILED),
+        ("application/json", b'{"outcome": "succeeded", "report_md": "', b"x" * 1_000_000, Outcome.UNKNOWN),
     ],
 )
 def test_of_50_mb_the_first_are_kept_and_the_end_is_waited_for(
@@ -114,7 +114,7 @@ def test_of_50_mb_the_first_are_kept_and_the_end_is_waited_for(
         assert "more than 4 MB" in done.report[-100:]
 
 
-@pytest.mark.parametrize(("mode", "outcome"), [(None, Outcome.FAILED), ("sync", Outcome.FAILED), ("async", None)])
+@pytest.mark.parametrize(("mode", "outcome"), [(None, Outcome.UNKNOWN), ("sync", Outcome.UNKNOWN), ("async", None)])
 @pytest.mark.parametrize(
     ("kind", "body"), [("application/json", b'{"pending": true}'), (SSE, b'data: {"pending": true}\n\n')]
 )
@@ -129,7 +129,7 @@ def test_one_that_goes_on_is_registered_for_it(
         return
     assert isinstance(answer, Done)
     assert answer.outcome is outcome
-    assert "goes on, and is registered to be waited for" in answer.summary
+    assert "goes on, and it is registered to be waited for: register it with the mode async" in answer.summary
     with pytest.raises(AgentUncertain):
         target.poll(call, call.run_id)
 

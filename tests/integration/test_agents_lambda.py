@@ -15,7 +15,7 @@ import pytest
 
 from followups import bootstrap
 from followups.adapters.agents.lambda_ import LambdaAgent
-from followups.domain.contract import AgentCall, Done, Pending
+from followups.domain.contract import AgentCall, Done
 from followups.domain.errors import AgentBusy, AgentUncertain
 from followups.domain.status import Outcome
 from tests.support.calls import agent_call
@@ -114,12 +114,16 @@ def test_what_it_is_told(target: LambdaAgent, service: _Lambda) -> None:
         (b"", "", Outcome.SUCCEEDED, "said nothing"),
         (b'{"outcome": "attention", "summary": "look", "report_md": "# here"}', "", Outcome.ATTENTION, "look"),
         (b'"{\\"outcome\\": \\"failed\\", \\"summary\\": \\"no\\"}"', "", Outcome.FAILED, "no"),
-        (b'{"outcome": "splendid"}', "", Outcome.FAILED, "none of"),
+        (b'{"outcome": "splendid"}', "", Outcome.UNKNOWN, "none of"),
         (b'{"statusCode": 200}', "", Outcome.SUCCEEDED, '{"statusCode": 200}'),
         (b"[1, 2]", "", Outcome.SUCCEEDED, "[1, 2]"),
         (b"\xff\xfe<html>", "", Outcome.SUCCEEDED, "<html>"),
         (b"[" * 5000, "", Outcome.SUCCEEDED, "[[["),
         (b'{"errorType": "KeyError", "errorMessage": "x"}', "Unhandled", Outcome.FAILED, "failed with KeyError: x"),
+        (b'{"errorType": "Runtime.OutOfMemory", "errorMessage": "x"}', "Unhandled", Outcome.UNKNOWN, "broke off with"),
+        (b'{"errorType": "Runtime.ExitError", "errorMessage": "x"}', "Unhandled", Outcome.UNKNOWN, "ExitError: x"),
+        (b'{"errorType": "Runtime.MarshalError"}', "Unhandled", Outcome.UNKNOWN, "MarshalError"),
+        (b'{"errorType": "Runtime.ImportModuleError"}', "Unhandled", Outcome.FAILED, "failed with Runtime.Import"),
         (b'{"errorMessage": 1}', "Unhandled", Outcome.FAILED, "failed with Unhandled: 1"),
         (b"gone", "Unhandled", Outcome.FAILED, "failed with Unhandled: gone"),
         (
@@ -144,13 +148,11 @@ def test_what_is_longer_than_a_report_is_given_whole(target: LambdaAgent, servic
 
 
 @pytest.mark.parametrize("body", [b'{"pending": true}', b'"{\\"pending\\": true}"'])
-def test_one_that_says_that_it_goes_on_is_waited_for(target: LambdaAgent, service: _Lambda, body: bytes) -> None:
+def test_one_that_says_that_it_goes_on_is_registered_for_it(target: LambdaAgent, service: _Lambda, body: bytes) -> None:
     service.body = body
-    goes_on = Pending(handle=_call().run_id, poll_after=timedelta(minutes=5))
-    assert target.start(_call()) == goes_on
-    assert target.poll(_call(), goes_on.handle) == goes_on
-    target.cancel(_call(), goes_on.handle)
-    assert len(service.called) == 1, "nobody can ask it, nor stop it"
+    done = _done(target)
+    assert done.outcome is Outcome.UNKNOWN, "it is at work: a second call would make two of it"
+    assert "goes on, and it is registered to be waited for: register it with the mode async or durable" in done.summary
 
 
 def test_a_failure_brings_its_trace(target: LambdaAgent, service: _Lambda) -> None:

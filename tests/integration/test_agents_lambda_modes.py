@@ -139,10 +139,9 @@ def test_one_whose_start_was_not_answered_is_found_by_its_name(bed: Bed) -> None
     assert (done.outcome, done.report) == (Outcome.SUCCEEDED, "ok")
 
 
-def test_one_that_has_no_execution_never_started(bed: Bed) -> None:
+def test_one_that_has_no_execution_yet_may_wait_in_the_queue_of_lambda(bed: Bed) -> None:
     bed.stub.add_response("list_durable_executions_by_function", _listed(), FIND)
-    with pytest.raises(AgentBusy, match="never started"):
-        bed.target.poll(_call("durable"), RUN)
+    assert bed.target.poll(_call("durable"), RUN) == Pending(handle=RUN, poll_after=timedelta(minutes=5))
 
 
 @pytest.mark.parametrize(

@@ -79,16 +79,16 @@ def prints(text: str) -> list[str]:
         pytest.param(prints(PAGE), OK, PAGE, 1, id="HTML"),
         pytest.param(
             prints('{"outcome": ["well", "done"]}'),
-            FAILED, "The agent answered outcome \"['well', 'done']\", which is none of succeeded,", 2, id="no outcome",
+            UNKNOWN, "The agent answered outcome \"['well', 'done']\", which is none of succeeded,", 1, id="no outcome",
         ),
         pytest.param(
             prints('{"outcome": "succeeded", "summary": {"a": 1}, "report_md": 7, "verdict": [], "usage": "free"}'),
             OK, "{'a': '1'}", 1, id="wrong shape",
         ),
-        pytest.param(prints('{"outcome": "succ'), FAILED, "The agent's answer is broken JSON: ", 2, id="half a JSON"),
+        pytest.param(prints('{"outcome": "succ'), UNKNOWN, "The agent's answer is broken JSON: ", 1, id="half a JSON"),
         pytest.param(
             prints('{"outcome": "succeeded"} {"outcome": "failed"}'),
-            FAILED, "The agent's answer is broken JSON: Extra data", 2, id="twice",
+            UNKNOWN, "The agent's answer is broken JSON: Extra data", 1, id="twice",
         ),
         pytest.param(["sh", "-c", "exit 3"], FAILED, "The agent exited with 3.", 2, id="fails"),
         pytest.param(
@@ -151,11 +151,11 @@ def drip(send: Send) -> None:
         pytest.param(flood, OK, "[cut here]", 1, id="50 MB"),
         pytest.param(
             said(200, PAGE.encode(), "Content-Type: text/html"),
-            FAILED, "The webhook answered a web page, and no report. Is its address at agent.example.com right?", 2,
+            UNKNOWN, "The webhook answered a web page, and no report. Is its address at agent.example.com right?", 1,
             id="HTML",
         ),
-        pytest.param(said(200, b'{"outcome": 7}'), FAILED, "answered outcome '7', which is none of", 2, id="no outcome"),
-        pytest.param(said(200, b'{"outcome": '), FAILED, "The agent's answer is broken JSON: ", 2, id="half a JSON"),
+        pytest.param(said(200, b'{"outcome": 7}'), UNKNOWN, "answered outcome '7', which is none of", 1, id="no outcome"),
+        pytest.param(said(200, b'{"outcome": '), UNKNOWN, "The agent's answer is broken JSON: ", 1, id="half a JSON"),
         pytest.param(said(404, b"who?"), FAILED, "The webhook answered 404 Not Found: who?", 2, id="gone"),
         pytest.param(said(403, b""), FAILED, "The webhook answered 403 Forbidden.", 2, id="denied"),
         pytest.param(said(302, b"", "Location: /x"), FAILED, "redirects are not followed", 2, id="moved"),

@@ -107,6 +107,7 @@ def test_a_secret_that_was_rotated_still_opens_for_a_while() -> None:
         (RESULT | {"usage": 7}, "/usage"),
         (RESULT | {"usage": {"input_tokens": -1}}, "/usage/input_tokens"),
         (RESULT | {"usage": {"cost_usd": "1"}}, "/usage/cost_usd"),
+        (RESULT | {"usage": {"cost_usd": 10**400}}, "/usage/cost_usd"),
     ],
 )
 def test_a_result_of_a_wrong_shape_ends_nothing(play: Play, body: dict[str, Any], pointer: str) -> None:

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from followups.domain.entities import FollowUp, Run
 from followups.domain.messages import Message
 from followups.domain.status import Status
 from followups.local import due
+from followups.local import runtime as local_runtime
 from followups.local.runtime import Parts, Runtime
 from followups.ports import Store
 from followups.usecases import registry
@@ -178,6 +180,27 @@ def test_the_api_writes_through_the_store_that_it_is_given(tmp_path: Path) -> No
     client = Client(InProcess(handler, ME, SystemClock().now), None)
     client.create({"agent": "@checklist", "task": "Task", "message": "disk / < 99%", "due": "7d"}, None)
     assert store.commits == 1
+
+
+def test_who_stops_does_not_wait_for_an_agent_that_cannot_be_stopped(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a webhook that has the task and says nothing: it goes on, and is asked for when there is a next time."""
+    monkeypatch.setattr(local_runtime, "_STOPPING_S", 0.05)
+    at_work, go = threading.Event(), threading.Event()
+
+    def webhook(*_: object) -> dict[str, Any]:
+        at_work.set()
+        go.wait(20)
+        return {}
+
+    _line(parts.world.store, 1)
+    began = time.monotonic()
+    with Runtime(replace(parts, runner=webhook), on_run=lambda _run: None) as runtime:
+        runtime.tick()
+        assert at_work.wait(10)
+        assert not runtime.stop_agents()
+    assert time.monotonic() - began < 15
+    assert not go.is_set(), "it was not waited for"
+    go.set()
 
 
 @pytest.mark.slow

@@ -137,14 +137,15 @@ def test_one_that_failed_is_tried_again(desk: Desk) -> None:
     assert (desk.runs(made)[0]["final"], desk.laptop.status(made)) == (False, "scheduled")
 
 
-def test_what_died_is_left_to_its_lease_and_never_run_again_by_the_way(desk: Desk, tmp_path: Path) -> None:
+def test_what_died_is_told_as_unknown_and_never_run_again(desk: Desk, tmp_path: Path) -> None:
     worker = desk.worker(*shell(f"echo x >> {tmp_path}/ran; kill -9 $$"))
     made = desk.start(worker)
     it = desk.work(worker)
-    assert (it.word, it.told) == ("unknown", False)
-    assert worker.ask() is None, "it has had it, and nobody may run it again"
-    assert desk.worker("true", name="desk-2").ask() is None
-    assert ((tmp_path / "ran").read_text(), desk.laptop.status(made)) == ("x\n", "running")
+    assert (it.word, it.told) == ("unknown", True)
+    assert it.summary == "The agent was killed by SIGKILL. It may or may not have done its work."
+    assert worker.ask() is None and desk.worker("true", name="desk-2").ask() is None
+    assert ((tmp_path / "ran").read_text(), desk.laptop.status(made)) == ("x\n", "failed")
+    assert [(it["outcome"], it["final"]) for it in desk.runs(made)] == [("unknown", True)]
 
 
 def test_a_run_whose_handing_out_was_not_heard_is_given_again(desk: Desk) -> None:

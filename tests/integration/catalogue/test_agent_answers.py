@@ -16,7 +16,7 @@ from followups.usecases.world import NoOutputs
 from tests.integration.catalogue.rows import row
 from tests.support.runs import run_record
 
-SUCCEEDED, FAILED = Outcome.SUCCEEDED, Outcome.FAILED
+SUCCEEDED, FAILED, UNKNOWN = Outcome.SUCCEEDED, Outcome.FAILED, Outcome.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -29,17 +29,17 @@ SUCCEEDED, FAILED = Outcome.SUCCEEDED, Outcome.FAILED
         row(92, "json-of-another-kind", '{"error": "no luck"}', SUCCEEDED, "no luck"),
         row(92, "list", '[{"outcome": "failed"}]', SUCCEEDED, "outcome"),
         row(92, "error-inside", '{"outcome": "failed", "summary": "no luck"}', FAILED, "no luck"),
-        row(92, "unknown-outcome", '{"outcome": "ok"}', FAILED, "none of succeeded"),
-        row(92, "outcome-null", '{"outcome": null, "summary": "fine"}', FAILED, "none of succeeded"),
-        row(92, "outcome-list", '{"outcome": ["succeeded"]}', FAILED, "none of succeeded"),
-        row(92, "outcome-in-capitals", '{"outcome": "SUCCEEDED"}', FAILED, "none of succeeded"),
-        row(92, "cut-off", '{"outcome": "succeeded", "summary": "all is', FAILED, "broken JSON"),
-        row(92, "two-answers", '{"outcome": "succeeded"}\n{"outcome": "failed"}', FAILED, "broken JSON"),
-        row(92, "log-behind-it", '{"outcome": "succeeded"} done', FAILED, "broken JSON"),
+        row(92, "unknown-outcome", '{"outcome": "ok"}', UNKNOWN, "none of succeeded"),
+        row(92, "outcome-null", '{"outcome": null, "summary": "fine"}', UNKNOWN, "none of succeeded"),
+        row(92, "outcome-list", '{"outcome": ["succeeded"]}', UNKNOWN, "none of succeeded"),
+        row(92, "outcome-in-capitals", '{"outcome": "SUCCEEDED"}', UNKNOWN, "none of succeeded"),
+        row(92, "cut-off", '{"outcome": "succeeded", "summary": "all is', UNKNOWN, "broken JSON"),
+        row(92, "two-answers", '{"outcome": "succeeded"}\n{"outcome": "failed"}', UNKNOWN, "broken JSON"),
+        row(92, "log-behind-it", '{"outcome": "succeeded"} done', UNKNOWN, "broken JSON"),
         row(92, "outcome-twice", '{"outcome": "succeeded", "outcome": "failed"}', FAILED, ""),
-        row(92, "nested", '{"outcome": ' + "[" * 100_000, FAILED, "nested too deeply"),
+        row(92, "nested", '{"outcome": ' + "[" * 100_000, UNKNOWN, "nested too deeply"),
         row(92, "numbers-of-10000-digits", '{"outcome": "failed", "n": ' + "9" * 10_000 + "}", FAILED, ""),
-        row(92, "nan", '{"outcome": NaN}', FAILED, "none of succeeded"),
+        row(92, "nan", '{"outcome": NaN}', UNKNOWN, "none of succeeded"),
         row(92, "summary-object", '{"outcome": "succeeded", "summary": {"a": [1]}}', SUCCEEDED, "{'a': "),
         row(92, "report-number", '{"outcome": "succeeded", "report_md": 7}', SUCCEEDED, "7"),
         row(92, "binary", bytes(range(256)).decode("latin-1"), SUCCEEDED, "!"),

@@ -1,6 +1,7 @@
 """What requests may hold that are about agents, their runs and the kill switch. As strict as `schemas`, but for what agents
 themselves say: of that what is not known is left out."""
 
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
@@ -153,7 +154,10 @@ class _Said(BaseModel):
 
 
 def _number(value: Any) -> Any:
-    return float(value) if type(value) is int else value
+    try:
+        return float(value) if type(value) is int else value
+    except OverflowError:
+        return math.inf
 
 
 def _finding(value: Any) -> str:
@@ -179,7 +183,7 @@ class SaidUsage(_Said):
 class CompleteRun(_Said):
     """The answer of the agent contract, version 1."""
 
-    outcome: Literal["succeeded", "attention", "failed"]
+    outcome: Literal["succeeded", "attention", "failed", "unknown"]
     summary: Said | None = Field(default=None, description="One line; 200 characters are shown.")
     report_md: Said | None = Field(default=None, description="The whole of it.")
     verdict: Literal["met", "not_met", "cannot_tell"] | None = Field(default=None, description="Whether `done_when` is so.")

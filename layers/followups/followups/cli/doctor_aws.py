@@ -116,26 +116,40 @@ def _agents(session: Session, operator: Operator) -> Iterator[Check]:
         if agent["kind"] not in _TAGGED:
             continue
         try:
-            yield _may_be_called(operator, agent["kind"], agent["name"], agent["target"])
+            yield may_be_called(operator, agent["kind"], agent["name"], agent["target"])
         except AwsError as error:
             yield Check(
                 name=agent["name"], ok=None, says=f"cannot be looked at: {error}", mend="give yourself that permission"
             )
 
 
-def _may_be_called(operator: Operator, kind: str, name: str, arn: str) -> Check:
+def may_be_called(operator: Operator, kind: str, name: str, arn: str) -> Check:
+    """Says whether the runner has a permission for an agent, by the tags of what stands behind it or by the stack's lists.
+    Raises AwsError."""
     parameter, what, tagging = _TAGGED[kind]
-    bare = arn.partition("/runtime-endpoint/")[0] if kind == "agentcore" else ":".join(arn.split(":")[:7])
-    tags = operator.agent_tags(kind, bare)
-    if tags is None:
+    parts = _parts(kind, arn)
+    tags = {it: operator.agent_tags(kind, it) for it in parts}
+    if None in tags.values():
         return Check(
             name=name, ok=False, says=f"there is no {what} {arn}", mend=f"followups agents add {name} --{kind} ARN"
         )
     listed = [it for it in operator.parameters.get(parameter, "").split(",") if it]
-    if tags.get("followups-agent") == operator.stack or any(fnmatchcase(arn, it) for it in listed):
+    # Of a function the list may name an alias; of the others it names what all their aliases and endpoints belong to.
+    listable = arn if kind == "lambda" else parts[0]
+    untagged = [it for it, has in tags.items() if (has or {}).get("followups-agent") != operator.stack]
+    if not untagged or any(fnmatchcase(listable, it) for it in listed):
         return Check(name=name, ok=True, says="may be called by the runner")
-    says = f"{arn} is neither tagged for this stack nor listed in {parameter}"
-    return Check(name=name, ok=False, says=says, mend=tagging.format(bare, operator.stack))
+    which = " and ".join(untagged)
+    says = f"{which} {'is' if which in untagged else 'are'} neither tagged for this stack nor listed in {parameter}"
+    return Check(name=name, ok=False, says=says, mend=" && ".join(tagging.format(it, operator.stack) for it in untagged))
+
+
+def _parts(kind: str, arn: str) -> tuple[str, ...]:
+    """Gives all that has to be tagged for an agent to be called: of a runtime of AgentCore, its endpoint as well."""
+    if kind != "agentcore":
+        return (":".join(arn.split(":")[:7]),)
+    bare, _, endpoint = arn.partition("/runtime-endpoint/")
+    return (bare, f"{bare}/runtime-endpoint/{endpoint or 'DEFAULT'}") if ":runtime/" in bare else (bare,)
 
 
 _CHECKS: dict[str, Callable[[Session, Operator], Iterator[Check]]] = {

@@ -60,5 +60,5 @@ def end_quietly(session: Session, runtime: "Runtime") -> None:
         runtime.drain()
     except KeyboardInterrupt:
         session.say("Stopping them.")
-        runtime.stop_agents()
-        runtime.drain(timeout_s=10)
+        if not runtime.stop_agents():
+            session.say("What runs elsewhere goes on; `followups dev` and `run-due` ask how it ended.")

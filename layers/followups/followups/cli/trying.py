@@ -94,6 +94,5 @@ def _run_here(session: Session, follow_up_id: str) -> None:
                     # What waits is looked at when its time has come; what another process runs may end at any moment.
                     clock.sleep(timedelta(seconds=_SOON_S if it["run"] else _PAUSE_S))
         except KeyboardInterrupt:
-            parts.stop_agents()
-            runtime.drain(timeout_s=10)
+            runtime.stop_agents()
             raise

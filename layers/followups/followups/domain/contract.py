@@ -19,7 +19,7 @@ EVIDENCE_LIMIT = 2_000
 _FINDINGS, _FINDING_LIMIT = 50, 500
 _CUT = "\n[cut here]\n"
 _OUTCOME_KEY = re.compile(r'"outcome"\s*:')
-_ANSWERS = {str(o): o for o in (Outcome.SUCCEEDED, Outcome.ATTENTION, Outcome.FAILED)}
+_ANSWERS = {str(o): o for o in (Outcome.SUCCEEDED, Outcome.ATTENTION, Outcome.FAILED, Outcome.UNKNOWN)}
 _COUNT = re.compile(r"[0-9]{1,15}", re.ASCII)
 _MOST_MONEY, _LEAST_MONEY = Decimal(10) ** 9, Decimal(10) ** -9
 
@@ -100,8 +100,8 @@ def goes_on(text: str) -> bool:
 def read_answer(text: str, *, failed: str | None = None, output_ref: str | None = None) -> Done:
     """Takes what an agent printed or returned; gives how the run ended.
 
-    Plain text is a report. A JSON object with an `outcome` is read by the contract; one that breaks it, or that begins as
-    one and cannot be read, is a failure: nobody knows what it would have said.
+    Plain text is a report. A JSON object with an `outcome` is read by the contract. If it breaks that, or begins as one and
+    cannot be read, the outcome is unknown: whoever said that may have done its work, and is not to do it twice.
     `failed` is the target's own word that it failed (an exit code, say): it wins over what the text claims.
     """
     try:
@@ -109,7 +109,8 @@ def read_answer(text: str, *, failed: str | None = None, output_ref: str | None 
     except (ValueError, RecursionError) as error:
         why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
         summary = plain(failed or f"The agent's answer is broken JSON: {why}")[:SUMMARY_LIMIT]
-        return Done(outcome=Outcome.FAILED, summary=summary, report=plain(text), output_ref=output_ref)
+        outcome = Outcome.FAILED if failed else Outcome.UNKNOWN
+        return Done(outcome=outcome, summary=summary, report=plain(text), output_ref=output_ref)
     if body is not None:
         return read_object(body, failed=failed, output_ref=output_ref)
     whole = plain(text)
@@ -128,7 +129,7 @@ def read_object(body: dict[str, Any], *, failed: str | None = None, output_ref: 
     summary = first_line(plain(str(body.get("summary") or ""))) or first_line(report) or "Done."
     outcome = _ANSWERS.get(str(body["outcome"]))
     if outcome is None:
-        outcome = Outcome.FAILED
+        outcome = Outcome.UNKNOWN
         summary = f"The agent answered outcome {str(body['outcome'])[:40]!r}, which is none of {', '.join(_ANSWERS)}."
     if failed is not None:
         outcome, summary = Outcome.FAILED, failed

@@ -26,6 +26,8 @@ OnRun = Callable[[Run], None]
 _REPORTERS = 3
 #: Shortest and longest time between two ticks, in seconds.
 SOONEST_TICK_S, TICK_S = 0.05, 1.0
+#: How long the end of agents that were killed is waited for, in seconds.
+_STOPPING_S = 10
 
 
 class LocalQueue:
@@ -66,6 +68,7 @@ class Runtime:
         self._workers = [self._thread(parts.queue.starts, parts.runner) for _ in range(count)]
         self._workers += [self._thread(parts.queue.reports, parts.reporter) for _ in range(_REPORTERS)]
         self._ended = threading.Event()
+        self._stopped = False
 
     def __enter__(self) -> "Runtime":
         for worker in self._workers:
@@ -75,11 +78,12 @@ class Runtime:
     def __exit__(self, *_error: object) -> None:
         for message in self._parts.queue.starts.close():
             self._give_back(message)
-        self._parts.queue.starts.idle()
+        idle = self._parts.queue.starts.idle(0 if self._stopped else None)
         self._parts.queue.reports.idle(timeout_s=10)
         self._parts.queue.reports.close()
         for worker in self._workers:
-            worker.join(timeout=5)
+            # Who still waits for a server that was not to be stopped is not waited for.
+            worker.join(timeout=5 if idle else 0)
         self._parts.leases.close()
 
     def tick(self) -> Swept:
@@ -107,9 +111,12 @@ class Runtime:
             self._give_back(message)
         return self._parts.queue.starts.in_hand()
 
-    def stop_agents(self) -> None:
-        """Kills the agents that are alive; their runs end as `unknown`."""
+    def stop_agents(self) -> bool:
+        """Kills the agents that are alive here; their runs end as `unknown`. Says whether all runs have ended: what goes on
+        elsewhere is not waited for any more."""
+        self._stopped = True
         self._parts.stop_agents()
+        return self.drain(_STOPPING_S)
 
     def _thread(self, queue: MemoryQueue, handler: Handler) -> threading.Thread:
         def work() -> None:

@@ -29,7 +29,7 @@ MARGIN = timedelta(seconds=30)
 #: How often it is looked whether a person wants to end.
 _LOOK_S = 0.5
 #: What a worker can tell by the contract; the rest is left to the lease.
-_TOLD = (Outcome.SUCCEEDED, Outcome.ATTENTION, Outcome.FAILED)
+_OWN = (Outcome.SUCCEEDED, Outcome.ATTENTION, Outcome.FAILED)
 _MOST_MONEY = 1_000_000
 _REMEMBERED = 100
 
@@ -108,7 +108,7 @@ class Worker:
             done = ended.result()
             if stopped.word != Outcome.CANCELLED:
                 return Worked(run_id=call.run_id, word=stopped.word, summary=f"{stopped} It was stopped.", told=False)
-            if done.outcome not in _TOLD:
+            if done.outcome not in _OWN:
                 # What it has done by then it has done; that it ends is told at once, for the slot's sake.
                 done = replace(done, outcome=Outcome.FAILED, summary=f"{stopped} It was stopped.")
         return self._tell(call, done)
@@ -155,7 +155,7 @@ class Worker:
 
     def _tell(self, call: AgentCall, done: Done) -> Worked:
         """Tells what came of it, until that is heard or too late."""
-        if done.outcome not in _TOLD:
+        if done.outcome not in (*_OWN, Outcome.UNKNOWN):
             why = f"{done.summary} That is for the server to tell, when the run's time is over."
             return Worked(run_id=call.run_id, word=str(done.outcome), summary=why, told=False)
         body = _body(done)

@@ -127,7 +127,7 @@ def _go(
         return release(world, live, agent, busy)
     if isinstance(answer, Pending) and agent.kind == "https" and call.request["callback"] is None:
         why = "The webhook answered that it will call back, and there is no API here that it could call."
-        answer = Done(outcome=Outcome.FAILED, summary=why)
+        answer = Done(outcome=Outcome.UNKNOWN, summary=why)
     return settle(world, live, agent, answer)
 
 

@@ -19,6 +19,7 @@ from botocore.exceptions import (
 from botocore.response import URLLib3ProtocolError, URLLib3ReadTimeoutError
 
 from followups.adapters.agents.agentcore_answers import Said, of_harness, of_runtime
+from followups.adapters.agents.aws import unawaited
 from followups.adapters.agents.within import within
 from followups.domain.contract import AgentCall, Done, Pending, goes_on, read_answer
 from followups.domain.errors import AgentBusy, AgentUncertain
@@ -70,7 +71,7 @@ class AgentCoreAgent:
             return said.done()
         if call.agent.mode == "async":
             return Pending(handle=call.run_id, poll_after=_REST)
-        return _failed("It answered that it goes on, and is registered to be waited for: register it with the mode async.")
+        return unawaited("register it with the mode async.")
 
     def poll(self, call: AgentCall, handle: str) -> Done | Pending:
         """Waits on for an agent that calls back; it cannot be asked. Any other has ended when `start` returns."""

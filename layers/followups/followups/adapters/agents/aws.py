@@ -15,6 +15,7 @@ from botocore.exceptions import (
 )
 
 from followups.domain.contract import AgentCall, Done, Pending, goes_on, poll_pause, read_answer
+from followups.domain.status import Outcome
 from followups.domain.text import first_line, plain
 
 #: Errors of a call that reached nobody.
@@ -61,6 +62,12 @@ def refusal(error: ClientError) -> Refusal:
 def failed(summary: str, *, report: str = "") -> Done:
     """Gives a failure, with what else there is to say of it."""
     return read_answer(report, failed=summary)
+
+
+def unawaited(hint: str) -> Done:
+    """Gives the end of a run whose agent goes on where nobody waits for it; the hint says what to do."""
+    summary = f"The agent answered that it goes on, and it is registered to be waited for: {hint}"
+    return Done(outcome=Outcome.UNKNOWN, summary=summary)
 
 
 def answered(returned: str, handle: str) -> Done | Pending:

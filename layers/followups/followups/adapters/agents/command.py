@@ -84,7 +84,7 @@ def _done(call: AgentCall, ended: Ended, spilled: Path | None) -> Done:
         return Done(outcome=Outcome.TIMED_OUT, summary=summary, report=_both(ended), output_ref=output_ref)
     if ended.code == 0 and goes_on(ended.out.text):
         summary = "The command answered that it goes on, and has ended: a command is waited for, or is a worker's."
-        return Done(outcome=Outcome.FAILED, summary=summary, report=_both(ended))
+        return Done(outcome=Outcome.UNKNOWN, summary=summary, report=_both(ended))
     if ended.code == 0:
         return read_answer(_answer(ended, spilled), output_ref=output_ref)
     if ended.code < 0:

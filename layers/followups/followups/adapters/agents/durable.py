@@ -8,7 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from followups.adapters.agents.aws import answered, failed, one_line, pending, refusal, silent
 from followups.domain.contract import AgentCall, Done, Pending
-from followups.domain.errors import AgentBusy, AgentUncertain
+from followups.domain.errors import AgentUncertain
 from followups.domain.status import Outcome
 from followups.domain.text import plain
 
@@ -29,13 +29,11 @@ def is_handle(handle: str) -> bool:
 
 
 def poll(client: Any, call: AgentCall, handle: str, now: datetime) -> Done | Pending:
-    """Asks a client of the service `lambda` for the execution. Raises AgentUncertain if there was no answer, AgentBusy if
-    it surely never started."""
+    """Asks a client of the service `lambda` for the execution. Raises AgentUncertain if there was no answer."""
     try:
         arn = _arn(client, call, handle)
-        if arn is None and handle == call.run_id:
-            raise AgentBusy("the durable function has no execution of this run: it never started")
         if arn is None:
+            # Also after a start that gave no answer: the event may wait in Lambda's queue still.
             return silent(handle)
         return _state(call, arn, client.get_durable_execution(DurableExecutionArn=arn), now)
     except ClientError as error:

@@ -18,8 +18,9 @@ from followups.adapters.agents.aws import (
     pending,
     refusal,
     silent,
+    unawaited,
 )
-from followups.domain.contract import AgentCall, Done, Pending
+from followups.domain.contract import SUMMARY_LIMIT, AgentCall, Done, Pending
 from followups.domain.errors import AgentBusy, AgentUncertain
 from followups.domain.status import Outcome
 from followups.domain.text import plain
@@ -27,6 +28,10 @@ from followups.ports import Clock
 
 #: Lambda's own word, as the type of the error, that a function was ended at its timeout.
 _TIMED_OUT = "Sandbox.Timedout"
+#: Types of errors of a function that was broken off, or whose result is lost, after its code may have acted.
+_MAY_HAVE_ACTED = frozenset(
+    {"Function.ResponseSizeTooLarge", "Runtime.ExitError", "Runtime.MarshalError", "Runtime.OutOfMemory"}
+)
 #: Errors with a status of 500 and more that come before any code of the function runs (Lambda API, Invoke, Errors).
 _NOT_STARTED = frozenset(
     {
@@ -61,8 +66,8 @@ class LambdaAgent:
         self._clock = clock
 
     def start(self, call: AgentCall) -> Done | Pending:
-        """Runs the function to its end or the deadline, or hands the event to it; one that is waited for may answer that it
-        goes on, and will call back. Raises AgentUncertain if it may have run, or may run on, AgentBusy if Lambda has no
+        """Runs the function to its end or the deadline, or hands the event to it. Raises
+        AgentUncertain if it may have run, or may run on, AgentBusy if Lambda has no
         room for it."""
         try:
             if call.agent.mode == "durable":
@@ -81,7 +86,7 @@ class LambdaAgent:
 
     def poll(self, call: AgentCall, handle: str) -> Done | Pending:
         """Asks for a durable run. Another cannot be asked for: it goes on until it calls back, or its deadline. Raises
-        AgentUncertain if there was no answer, AgentBusy if it surely never started."""
+        AgentUncertain if there was no answer."""
         if _is_durable(call, handle):
             return durable.poll(self._asking(call), call, handle, self._clock.now())
         return silent(handle)
@@ -97,7 +102,10 @@ class LambdaAgent:
         )
         returned = _whole(answer["Payload"]).decode("utf-8", "replace")
         error = answer.get("FunctionError")
-        return answered(returned, call.run_id) if error is None else _broken(returned, error)
+        if error is not None:
+            return _broken(returned, error)
+        done = answered(returned, call.run_id)
+        return done if isinstance(done, Done) else unawaited("register it with the mode async or durable.")
 
     def _hand_over(self, call: AgentCall) -> Pending:
         self._asking(call).invoke(FunctionName=call.agent.target, InvocationType="Event", Payload=_event(call))
@@ -136,7 +144,11 @@ def _broken(text: str, error: str) -> Done:
     about = value if isinstance(value, dict) else {}
     kind, said = str(about.get("errorType") or error), one_line(str(about.get("errorMessage") or text))
     if kind == _TIMED_OUT:
-        return Done(outcome=Outcome.TIMED_OUT, summary=f"The function was ended at its own timeout: {said}"[:200])
+        return Done(outcome=Outcome.TIMED_OUT, summary=f"The function was ended at its own timeout: {said}"[:SUMMARY_LIMIT])
+    if kind in _MAY_HAVE_ACTED:
+        # It did not say itself that it failed.
+        summary = f"The function broke off with {kind}: {said}"
+        return Done(outcome=Outcome.UNKNOWN, summary=summary[:SUMMARY_LIMIT], report=plain(_trace(about)))
     return failed(f"The function failed with {kind}: {said}", report=plain(_trace(about)))
 
 
