@@ -69,7 +69,7 @@ def prints(text: str) -> list[str]:
         pytest.param(["true"], OK, "Done; the agent said nothing.", 1, id="nothing"),
         pytest.param(
             ["python3", "-c", "import sys; sys.stdout.buffer.write(bytes(range(256)) * 9)"],
-            OK, "Done; what the agent answered is no text that can be read.", 1, id="garbage",
+            LOOK, "Done; what the agent answered is no text that can be read.", 1, id="garbage",
         ),
         pytest.param(["printf", "un caf\\351 noir"], OK, "un caf\ufffd noir", 1, id="invalid UTF-8"),
         pytest.param(
@@ -146,7 +146,7 @@ def drip(send: Send) -> None:
     ("answer", "outcome", "says", "calls"),
     [
         pytest.param(said(200, b""), OK, "Done; the agent said nothing.", 1, id="nothing"),
-        pytest.param(said(200, bytes(range(256)) * 9), OK, "is no text that can be read.", 1, id="garbage"),
+        pytest.param(said(200, bytes(range(256)) * 9), LOOK, "is no text that can be read.", 1, id="garbage"),
         pytest.param(said(200, b"un caf\xe9 noir"), OK, "un caf\ufffd noir", 1, id="invalid UTF-8"),
         pytest.param(flood, OK, "[cut here]", 1, id="50 MB"),
         pytest.param(

@@ -43,7 +43,7 @@ def test_a_pending_run_ends_with_what_its_agent_says(play: Play) -> None:
 
 
 def test_a_run_whose_start_gave_no_answer_ends_so_too(play: Play) -> None:
-    call = play.begin(break_off)
+    call = play.begin(break_off, agent="@hook")
     assert play.say(call, "complete", RESULT)[0] == 200
     assert play.tick(hours=1) == []
     assert [it.outcome for it in play.records(call)] == [Outcome.ATTENTION]
@@ -194,10 +194,28 @@ def test_an_agent_that_calls_back_and_answers_as_well_ends_once(play: Play) -> N
         return done("failed")
 
     play.agent.does = does
-    it = play.make()
+    it = play.make(agent="@hook")
     assert play.tick(seconds=10) == ["stale"]
     assert [record.summary for record in play.records(it)] == [RESULT["summary"]]
     assert (play.now(it).status, len(play.mailer.sent)) == (Status.DONE, 1)
+
+
+def test_one_that_is_waited_for_does_not_end_its_run_while_it_is_at_work(play: Play) -> None:
+    """Its slot would be another's, and its follow-up's next run could start beside it."""
+    told: list[Any] = []
+
+    def does(call: AgentCall) -> Done:
+        status, refused, _ = play.say(call, "complete", RESULT)
+        told.append((status, refused["code"], refused["retryable"], call.request["callback"]))
+        assert play.say(call, "heartbeat")[0] == 200
+        return done("failed")
+
+    play.agent.does = does
+    it = play.make(max_attempts=1)
+    assert play.tick(seconds=10) == ["finished"]
+    assert list(told[0][3]) == ["heartbeat", "progress"]
+    assert told[0][:3] == (409, "waited_for", False)
+    assert [record.summary for record in play.records(it)] == ["it failed"]
 
 
 def test_an_answer_that_was_stored_first_counts(play: Play) -> None:

@@ -231,7 +231,7 @@ def test_of_an_agent_that_says_two_things_at_length_the_first_is_shown(tmp_path:
         return done("failed", report="the second word\n" * 2_000)
 
     play.agent.does = does
-    it = play.make()
+    it = play.make(agent="@hook")
     assert play.tick(seconds=10) == ["stale"]
     [record] = play.records(it)
     assert "second" not in play.call("GET", f"/v1/runs/{record.id}")[1]["report_text"]

@@ -136,7 +136,7 @@ def test_one_with_a_verdict_and_a_cost(laptop: Laptop) -> None:
     whole = say(laptop, "show", made)
     assert [fact(whole, name) for name in ("done when", "looks again after", "verdict")] == [
         "all are up",
-        "5m, 1h",
+        "5m, 1h, then no more",
         "not met",
     ]
     assert "until met" in say(laptop, "list")

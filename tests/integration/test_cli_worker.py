@@ -119,7 +119,7 @@ def test_over_http_to_a_followups_dev(laptop: Laptop) -> None:
     [run] = runs(laptop, made)
     # Who has a server to call is told where.
     told = json.loads(laptop.client.call("GET", f"/v1/runs/{run['id']}").body["report_text"])
-    assert told["callback"]["complete"] == f"{url}/v1/runs/{run['id']}/complete"
+    assert told["callback"]["heartbeat"] == f"{url}/v1/runs/{run['id']}/heartbeat"
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ That nothing else happens is what `tests.support.contract` sees to at each answe
 """
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from followups.domain.status import Status
 from followups.usecases.world import Limits
 from tests.support.api import TASK
 from tests.support.api_caller import AGENTS, BODIES, COMMAND, HOOK, PATH, WORKER, Caller
+from tests.support.clock import START
 from tests.support.contract import DOCUMENT
 
 NOBODY = "a" * ids.ID_LENGTH
@@ -154,6 +156,8 @@ def of_editing(caller: Caller) -> None:
         caller.call("PATCH", path, change, if_match='"1"')
     caller.call("PATCH", path, {"task": "New"})
     caller.call("PATCH", path, {"task": "New"}, if_match='"9"')
+    for change in ({"retry_until_met": "soon"}, {"give_up_at": "2w"}):
+        caller.call("PATCH", path, change, if_match='"1"')
     caller.call("PATCH", caller.at(Status.SCHEDULED, stagger_s=3_600), {"due": "every 5 minutes"}, if_match='"1"')
 
 
@@ -170,6 +174,8 @@ def of_times(caller: Caller) -> None:
         caller.call("POST", "/v1/preview", {"text": "7d"}, followups_run_token=token)
     caller.store.error = None
     caller.call("POST", f"{path}/snooze", {"for": "3d"})
+    path = caller.at(Status.SCHEDULED, done_when="It is so", give_up_at=START + timedelta(days=2))
+    caller.call("POST", f"{path}/snooze", {"until": "3d"})
 
 
 def of_states(caller: Caller) -> None:
@@ -212,6 +218,8 @@ def of_quotas(caller: Caller) -> None:
 
 def of_runs(caller: Caller) -> None:
     run, token = caller.live_run()
+    caller.call("POST", f"/v1/runs/{run}/complete", {"outcome": "succeeded"}, followups_run_token=token)
+    run, token = caller.live_run(handle="waits elsewhere")
     for body in ({"outcome": "succeeded"}, {"outcome": "failed"}):
         caller.call("POST", f"/v1/runs/{run}/complete", body, followups_run_token=token)
     path = caller.at(Status.DONE)

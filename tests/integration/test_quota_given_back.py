@@ -90,7 +90,7 @@ def pause_and_cancel(play: Play, it: dict[str, Any]) -> None:
 
 def complete_late(play: Play, it: dict[str, Any]) -> None:
     run_with(break_off)(play, it)
-    play.clock.advance(minutes=11)
+    play.clock.advance(minutes=61)
     assert play.say(play.agent.calls[-1], "complete", {"outcome": "succeeded"})[0] == 410
 
 
@@ -105,7 +105,7 @@ WAYS: list[Any] = [
     pytest.param({"max_attempts": 3}, run_with(lambda _: done("failed"), hours=1), id="failed-three-times"),
     pytest.param({}, run_with(on, minutes=6), id="timed-out"),
     pytest.param({}, run_with(break_off, hours=1), id="unknown"),
-    pytest.param({}, complete_late, id="completed-late"),
+    pytest.param({"agent": "@hook"}, complete_late, id="completed-late"),
     pytest.param({}, ask("DELETE"), id="cancelled"),
     pytest.param({}, pause_and_cancel, id="cancelled-paused-and-twice"),
     pytest.param({}, cancel_while(on, complete=True), id="cancelling-completed"),

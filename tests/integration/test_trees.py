@@ -179,6 +179,17 @@ def test_no_run_stops_a_tree_not_even_its_own(play: Play) -> None:
     assert play.now(root).status is Status.RUNNING
 
 
+def test_no_run_cancels_what_a_person_made_not_even_what_its_tree_began_with(play: Play) -> None:
+    """It would end for good, and nobody would be told."""
+    root = begin(play, due="every 10 minutes")
+    child = make(play, root, due="5m")
+    for call in (root, run_of(play, child)):
+        status, refused, _ = play.call("DELETE", f"{PATH}/{root_of(root)}", followups_run_token=call.token)
+        assert (status, refused["code"]) == (403, "not_with_run_token")
+    assert play.now(root).status is Status.RUNNING
+    assert play.call("DELETE", f"{PATH}/{make(play, root, due='5m')['id']}", followups_run_token=root.token)[0] == 200
+
+
 # Bounded
 
 

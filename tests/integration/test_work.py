@@ -42,7 +42,8 @@ def test_a_run_is_handed_out_with_all_that_an_agent_is_told(play: Play) -> None:
     assert (run["run_id"], run["follow_up_id"], run["task"]) == (f"run-{it['id']}-000001", it["id"], "Check it")
     assert (run["prompt"], run["done_when"], run["attempt"]) == ("All of them?", "It is so", 1)
     assert run["deadline"] == f"{play.clock.now() + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}", "its time counts from now"
-    assert run["callback"]["complete"].endswith(f"/v1/runs/{run['run_id']}/complete")
+    assert run["callback"]["progress"].endswith(f"/v1/runs/{run['run_id']}/progress")
+    assert "complete" not in run["callback"], "the worker says that, when its command has ended"
     live = play.call("GET", f"{PATH}/{it['id']}")[1]["run"]
     assert (live["target_id"], live["started_at"]) == ("worker w1", f"{play.clock.now():%Y-%m-%dT%H:%M:%SZ}")
     assert say(play, run, "complete", {"outcome": "succeeded", "verdict": "met"})[0] == 200

@@ -13,6 +13,7 @@ from followups.api.app import _asked, api
 from followups.api.service import Service
 from followups.domain import claims, runs
 from followups.domain.changes import Add, Swap
+from followups.domain.contract import Pending
 from followups.domain.entities import FollowUp
 from followups.local import events
 from followups.ports import Store
@@ -78,8 +79,8 @@ class Api:
         assert status == 201, body
         return dict(body)
 
-    def start(self, follow_up_id: str) -> FollowUp:
-        """Brings a follow-up to running, as the sweeper and a runner would."""
+    def start(self, follow_up_id: str, *, pending: bool = False) -> FollowUp:
+        """Brings a follow-up to running, as the sweeper and a runner would; `pending`: its agent said that it goes on."""
         old = self.world.follow_up("me", follow_up_id)
         assert old is not None
         claim = claims.claim(old, at=self.clock.now(), write_id="w1")
@@ -94,7 +95,12 @@ class Api:
         self.store.commit(*start)
         live = self.world.follow_up("me", follow_up_id)
         assert live is not None
-        return live
+        if not pending:
+            return live
+        wait = runs.wait_for(live, Pending(handle="h", poll_after=timedelta(minutes=5)), at=at, write_id="w3")
+        self.store.commit(wait)
+        assert isinstance(wait.new, FollowUp)
+        return wait.new
 
     def put(self, new: FollowUp) -> None:
         """Puts a follow-up into the place of what is stored, past all rules."""

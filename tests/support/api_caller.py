@@ -94,9 +94,9 @@ class Caller:
     def token(self, path: str, fence: int = 2) -> str:
         return sign_run(RunToken("me", path.rpartition("/")[2], fence, DEADLINE), SECRET)
 
-    def live_run(self) -> tuple[str, str]:
+    def live_run(self, **fields: Any) -> tuple[str, str]:
         """Gives the id of a run that is in progress, and its token."""
-        path = self.at(Status.RUNNING)
+        path = self.at(Status.RUNNING, **fields)
         return ids.run_id(path.rpartition("/")[2], 2), self.token(path)
 
     def target(self, pattern: str, name: str) -> str:

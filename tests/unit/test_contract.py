@@ -55,6 +55,37 @@ def test_of_half_an_answer_nobody_knows_what_it_would_have_said(failed: str | No
     assert done.report.startswith('{"outcome"')
 
 
+@pytest.mark.parametrize(
+    ("text", "report"),
+    [
+        ('```json\n{"outcome": "failed", "summary": "no"}\n```', "no"),
+        ('\n```\n{"outcome": "failed",\n "summary": "no"}\n```\n', "no"),
+        ('I looked:\n\n```json\n{"outcome": "failed", "summary": "no"}\n```\nBye!', "no|I looked:\n\nBye!"),
+        ('WARN: old\n{"outcome": "failed", "summary": "no"}', "no|WARN: old"),
+        ('{"level": "info"}\n{"outcome": "failed", "summary": "no"}', 'no|{"level": "info"}'),
+        ("{\n" * 100 + '{"outcome": "failed", "summary": "no"}', "no|" + "\n".join("{" * 100)),
+        ('{"outcome": "failed", "report_md": "so:\n```json\n{}\n```"}', "so:\n```json\n{}\n```"),
+    ],
+)
+def test_an_answer_is_found_where_models_and_programs_put_it(text: str, report: str) -> None:
+    done = read_answer(text)
+    own, _, rest = report.partition("|")
+    assert (done.outcome, done.report) == (Outcome.FAILED, f"{own}\n\nBeside that it said:\n{rest}" if rest else own)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '```json\n{"outcome": "succ\n```', 'WARN\n{"outcome": "succ', 'WARN\n{"outcome": "succeeded"}\nbye',
+        '{"outcome": "succeeded"}\n{"outcome": "failed"}',
+        '```\n{"outcome": "succeeded"}\n```\n```\n{"outcome": "failed"}\n```',
+    ],
+)  # fmt: skip
+def test_two_answers_and_half_a_one_are_none(text: str) -> None:
+    done = read_answer(text)
+    assert (done.outcome, "broken JSON: " in done.summary, done.report) == (Outcome.UNKNOWN, True, text)
+
+
 @pytest.mark.parametrize("text", ["{braces} of prose", '{"no": "answer"}', "[1]", '"outcome"', "{", "{}"])
 def test_what_is_no_answer_is_a_report(text: str) -> None:
     done = read_answer(text)

@@ -1,4 +1,4 @@
-"""`followups doctor` on AWS says of an agent that it may be called where the runner's permissions say so, and only there."""
+"""`followups doctor` on AWS says that an agent may be called where the runner's permissions say so, and only there."""
 
 from types import SimpleNamespace
 from typing import Any

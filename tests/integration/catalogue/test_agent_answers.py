@@ -43,7 +43,7 @@ SUCCEEDED, FAILED, UNKNOWN = Outcome.SUCCEEDED, Outcome.FAILED, Outcome.UNKNOWN
         row(92, "summary-object", '{"outcome": "succeeded", "summary": {"a": [1]}}', SUCCEEDED, "{'a': "),
         row(92, "report-number", '{"outcome": "succeeded", "report_md": 7}', SUCCEEDED, "7"),
         row(92, "binary", bytes(range(256)).decode("latin-1"), SUCCEEDED, "!"),
-        row(92, "no-utf-8", b"\xff\xfe\x00".decode("utf-8", "replace"), SUCCEEDED, "no text that can be read"),
+        row(92, "no-utf-8", b"\xff\xfe\x00".decode("utf-8", "replace"), Outcome.ATTENTION, "no text that can be read"),
         row(92, "surrogates", "\ud800\udfff", SUCCEEDED, "said nothing"),
         row(92, "byte-order-mark", '\ufeff{"outcome": "failed"}', FAILED, ""),
         row(92, "6-mb", "x" * 6_000_000, SUCCEEDED, "xxx"),

@@ -104,7 +104,7 @@ def test_any_request_is_answered(
 @example(("complete", RESULT | {"summary": "\x00\x1b[31m", "report_md": "\u202e" * 5_000}))
 def test_whatever_an_agent_says_of_its_run_is_answered(api: Api, saying: tuple[str, Any]) -> None:
     verb, body = saying
-    live = api.start(api.make()["id"])
+    live = api.start(api.make()["id"], pending=True)
     token = sign_run(RunToken("me", live.id, live.fence, DEADLINE), SECRET)
     with in_time():
         status, _, _ = api.call("POST", f"/v1/runs/{live.run_id}/{verb}", body, followups_run_token=token)

@@ -22,7 +22,7 @@ AGENT_OPERATIONS: dict[str, Operation] = {
     "complete": Operation(
         summary="End the run with its result; the first completion wins",
         answers={200: agent_answers.Completed},
-        refusals=all_of(_BY_TOKEN, BODY, {409: ("already_completed",)}),
+        refusals=all_of(_BY_TOKEN, BODY, {409: ("already_completed", "waited_for")}),
         body=CompleteRun,
         example={"outcome": "succeeded", "summary": "All backups are there.", "report_md": "db1: 2 h old"},
         at_times={200: ("Idempotent-Replayed",)},

@@ -44,7 +44,8 @@ OPERATIONS: dict[str, Operation] = {
         answers={200: answers.ToldFollowUp},
         refusals=all_of(
             KNOWN, BODY, DUE, PERSON, RECIPIENT, THERE,
-            {409: ("in_progress", "already_finished"), 412: ("stale",), 422: ("invalid_stagger",),
+            {409: ("in_progress", "already_finished"), 412: ("stale",),
+             422: ("invalid_stagger", "invalid_ladder", "conflicting_fields"),
              428: ("precondition_required",)},
         ),
         body=EditFollowUp,
@@ -82,7 +83,10 @@ OPERATIONS: dict[str, Operation] = {
     "snooze": Operation(
         summary="Put its occurrence off; a rule keeps its times",
         answers={200: answers.FollowUp},
-        refusals=all_of(KNOWN, BODY, WHEN, PERSON, THERE, {409: ("in_progress", "already_finished")}),
+        refusals=all_of(
+            KNOWN, BODY, WHEN, PERSON, THERE,
+            {409: ("in_progress", "already_finished"), 422: ("conflicting_fields",)},
+        ),
         body=Snooze,
         example={"until": "3d"},
         headers={200: ("ETag",)},

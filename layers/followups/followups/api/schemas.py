@@ -222,6 +222,8 @@ class EditFollowUp(Closed):
     max_attempts: Attempts | None = None
     late: Late | None = Field(default=None, description=_LATE_SAYS)
     done_when: Condition | None = None
+    retry_until_met: Ladder | None = None
+    give_up_at: Due | None = Field(default=None, description="A time, or a span after its own, like `2w`.")
 
 
 class Pause(Closed):

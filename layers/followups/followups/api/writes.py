@@ -11,7 +11,7 @@ from followups.domain import preview as previewing
 from followups.domain import when
 from followups.domain.editing import Patch
 from followups.domain.errors import Invalid
-from followups.domain.policies import read_late
+from followups.domain.policies import read_ladder, read_late
 from followups.domain.status import Status
 from followups.domain.zones import find_zone
 from followups.usecases import create as making
@@ -55,15 +55,18 @@ def edit(service: Service, event: Mapping[str, Any], path: dict[str, str]) -> An
     if sent.timezone is not None and sent.due is None:
         raise Invalid("validation_error", "a new time zone needs the time said again, as `due`", field="timezone")
     check_recipient(service, sent.report_to)
-    due = None
-    if sent.due is not None:
-        zone = (
-            manage.get(service.world, who, path["id"]).timezone if sent.timezone is None else find_zone(sent.timezone).key
-        )
-        due = when.parse(sent.due, at=service.world.clock.now(), timezone=zone)
+    due = give_up_at = None
+    if sent.due is not None or sent.give_up_at is not None:
+        old, at = manage.get(service.world, who, path["id"]), service.world.clock.now()
+        zone = old.timezone if sent.timezone is None else find_zone(sent.timezone).key
+        due = None if sent.due is None else when.parse(sent.due, at=at, timezone=zone)
+        if sent.give_up_at is not None:
+            base = due.due_at if due else old.due_at
+            give_up_at = when.put_off(sent.give_up_at, base=base, at=at, timezone=zone, field="give_up_at")
     patch = Patch(
         task=sent.task, message=sent.message, when=due, report_to=sent.report_to, max_attempts=sent.max_attempts,
-        late=None if sent.late is None else read_late(sent.late), done_when=sent.done_when,
+        late=None if sent.late is None else read_late(sent.late), done_when=sent.done_when, give_up_at=give_up_at,
+        ladder=None if sent.retry_until_met is None else read_ladder(sent.retry_until_met),
     )  # fmt: skip
     it = manage.edit(service.world, who, path["id"], patch, version=version, allow_commands=service.allow_commands)
     return answer(200, views.told(it, previewing.of(it, due.notes if due else ())), etag(it))

@@ -6,7 +6,7 @@ import click
 
 from followups.cli.create import LATE_HELP, describe
 from followups.cli.shell import SHORT, Session, facts, find_follow_up, local_time, status, until, with_session
-from followups.cli.timing import due, pause_end, understood
+from followups.cli.timing import due, pause_end, understood, until_met
 
 
 @click.command("edit")
@@ -19,6 +19,8 @@ from followups.cli.timing import due, pause_end, understood
 @click.option("--max-attempts", type=click.IntRange(1, 10), help="Attempts for each occurrence.")
 @click.option("--late", metavar="POLICY", help=LATE_HELP)
 @click.option("--done-when", metavar="TEXT", help="When it is a success, in words.")
+@click.option("--retry-until-met", metavar="WAITS", help="How long to wait after each look, like 1d,2d,4d.")
+@click.option("--give-up-at", metavar="WHEN", help="No look is planned after this: a time, or a span after its own.")
 @with_session
 def edit_(session: Session, name: str, **fields: Any) -> None:
     """Change what is named, and nothing else."""
@@ -37,7 +39,7 @@ def _changed(it: dict[str, Any], patch: dict[str, Any]) -> str:
     said = f"Changed {it['id'][:SHORT]}: {it['agent']} {it['task']}, due {due(it)}"
     more = [("repeats", it["repeats"]), *understood(it)] if "due" in patch else []
     more += [("when late", it["late"].replace("_", " "))] if "late" in patch else []
-    more += [("done when", it["done_when"])] if "done_when" in patch else []
+    more += until_met(it) if {"done_when", "retry_until_met", "give_up_at"} & set(patch) else []
     more = [pair for pair in more if pair[1] is not None]
     return f"{said}\n{facts(more)}" if more else said
 

@@ -4,7 +4,7 @@ import click
 
 from followups import config
 from followups.adapters.local import rotate_secret
-from followups.cli.shell import Session, facts, with_session
+from followups.cli.shell import Session, facts, refuse_inside_run, with_session
 
 _NAMES = {
     "report-to": "report_to", "sender": "sender", "timezone": "timezone", "cap": "cap",
@@ -36,6 +36,8 @@ def config_(session: Session, name: str | None, value: str | None, unset: bool, 
     max-descendants  how many of them there may be for each of yours (default: 20)
     """
     settings, home = session.settings, session.environment.home
+    if rotate or value is not None or unset:
+        refuse_inside_run(session, "config", "no agent sets what holds for agents")
     if rotate:
         if name is not None:
             raise click.UsageError("--rotate-secret goes alone")

@@ -21,7 +21,7 @@ from followups.cli.shell import (
     until,
     with_session,
 )
-from followups.cli.timing import pause_end, planned, policies, until_met
+from followups.cli.timing import behind, is_past, pause_end, planned, policies, until_met
 from followups.domain.hearing import WAITING
 from followups.domain.status import Status
 
@@ -60,7 +60,7 @@ def _list(found: list[dict[str, Any]]) -> str:
             status(it["status"]),
             it["agent"],
             it["task"],
-            _when(it, wide),
+            _when(it, wide, found),
             cut(_repeats(it), _REPEATS),
         )
         for it in found
@@ -74,7 +74,7 @@ def _repeats(it: dict[str, Any]) -> str:
     return str(it["repeats"] or ("until met" if it["retry_until_met"] else "once"))
 
 
-def _when(it: dict[str, Any], wide: bool) -> str:
+def _when(it: dict[str, Any], wide: bool, others: list[dict[str, Any]]) -> str:
     if it["closed_at"]:
         ended = local_time(it["closed_at"], it["timezone"])
         return f"closed {ended if wide else ended[4:]}"
@@ -82,8 +82,10 @@ def _when(it: dict[str, Any], wide: bool) -> str:
         return "waits for a worker"
     if it["run"]:
         return f"running since {local_time(it['run']['started_at'], it['timezone'])[-5:]}"
-    if it["blocked"]:
-        return cut(f"waits: {it['blocked']['reason']}", 44 if wide else 22)
+    if (why := behind(it, lambda: others)) is not None:
+        return cut(f"waits: {why}", 44 if wide else 22)
+    if it["attempt"] and it["status"] == "scheduled" and not is_past(it["starts_at"]):
+        return f"tries again {until(it['starts_at'])}"
     start = local_time(planned(it), it["timezone"])
     return f"{start} ({until(planned(it))})" if wide else start
 
@@ -100,7 +102,8 @@ def show_(session: Session, name: str, timeline: bool) -> None:
     follow_up_id = find_follow_up(session, name)
     it = session.client.of(follow_up_id).body
     told = session.client.of(follow_up_id, "/runs").body
-    session.show(it | {"runs": told["runs"], "coming": told["coming"]}, lambda: _show(it, told))
+    waits = None if session.as_json else behind(it, lambda: session.client.pages("running"))
+    session.show(it | {"runs": told["runs"], "coming": told["coming"]}, lambda: _show(it, told, waits))
 
 
 def _show_run(session: Session, name: str, timeline: bool) -> None:
@@ -116,9 +119,9 @@ def _show_run(session: Session, name: str, timeline: bool) -> None:
     session.show(run, lambda: show_run(run, it["timezone"], timeline=timeline))
 
 
-def _show(it: dict[str, Any], told: dict[str, Any]) -> str:
-    zone = it["timezone"]
-    blocked, live = it["blocked"], it["run"]
+def _show(it: dict[str, Any], told: dict[str, Any], waits: str | None) -> str:
+    zone, live = it["timezone"], it["run"]
+    since = local_time(it["blocked"]["since"] if it["blocked"] else it["starts_at"] or it["due_at"], zone)
     pairs = [
         ("id", it["id"]),
         ("status", status(it["status"]) + pause_end(it) + (f" - {it['reason']}" if it["reason"] else "")),
@@ -130,7 +133,7 @@ def _show(it: dict[str, Any], told: dict[str, Any]) -> str:
         ("next try", local_time(it["starts_at"], zone) if it["starts_at"] not in _planned(it) else None),
         *policies(it),
         ("attempt", f"{it['attempt']} of {it['max_attempts']}" if it["attempt"] else None),
-        ("waits", f"{blocked['reason']}, since {local_time(blocked['since'], zone)}" if blocked else None),
+        ("waits", f"{waits}, since {since}" if waits else None),
         ("running", f"{short_run(live['id'])} since {local_time(live['started_at'], zone)}" if live else None),
         ("progress", live["progress"] if live else None),
         ("last", status(it["last_outcome"]) if it["last_outcome"] else None),

@@ -73,6 +73,12 @@ class Session:
     @cached_property
     def client(self) -> Client:
         env, there = self.environment, self.installation
+        if env.run_id and not env.run_token:
+            # Without it, what an agent asks for would be asked for in the person's name.
+            detail = (
+                f"this is inside run {env.run_id}, and its FOLLOWUPS_RUN_TOKEN is gone: an agent asks with its run's token"
+            )
+            raise Forbidden("not_inside_a_run", detail)
         if there is not None:
             from followups.cli.http import Http
 
@@ -96,12 +102,14 @@ class Session:
             click.echo(text, err=True)
 
 
-def refuse_inside_run(session: Session, command: str) -> None:
-    """Refuses what would fire follow-ups from inside a follow-up's run: the first version's cascade. Raises Forbidden."""
+def refuse_inside_run(
+    session: Session, command: str, why: str = "an agent may create follow-ups but never fires them"
+) -> None:
+    """Refuses what no agent may do inside a run, above all to fire follow-ups: the first version's cascade.
+    Raises Forbidden."""
     run_id = session.environment.run_id
     if run_id or session.environment.run_token:
-        detail = f"`{command}` was called inside run {run_id}; an agent may create follow-ups but never fires them"
-        raise Forbidden("not_inside_a_run", detail)
+        raise Forbidden("not_inside_a_run", f"`{command}` was called inside run {run_id}; {why}")
 
 
 def _region_of(url: str) -> str | None:

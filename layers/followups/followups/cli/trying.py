@@ -10,6 +10,7 @@ from followups import bootstrap
 from followups.adapters.local import SystemClock
 from followups.cli.run_record import record
 from followups.cli.shell import SHORT, Session, status
+from followups.cli.timing import behind
 from followups.domain.status import CLOSED
 
 _PAUSE_S, _LONGEST_PAUSE_S = 0.5, 3.0
@@ -64,7 +65,7 @@ def _wait(session: Session, follow_up_id: str) -> None:
 
 def _tell(session: Session, it: dict[str, Any], told: str) -> str:
     """Says what it waits for, once for each reason."""
-    said = it["blocked"]["reason"] if it["blocked"] else (it["run"] or {}).get("progress") or ""
+    said = behind(it, lambda: session.client.pages("running")) or (it["run"] or {}).get("progress") or ""
     if not said and it["status"] == "scheduled":
         control = session.client.call("GET", "/v1/control").body
         why = control["reason"] or "no reason given"

@@ -12,11 +12,13 @@ _PREVIOUS_LIMIT = 16 * 1024
 
 
 def agent_request(
-    follow_up: FollowUp, *, now: datetime, deadline: datetime, previous: Run | None = None, callback: str | None = None
-) -> dict[str, Any]:
+    follow_up: FollowUp, *, now: datetime, deadline: datetime, previous: Run | None = None, callback: str | None = None,
+    completes: bool = True,
+) -> dict[str, Any]:  # fmt: skip
     """Gives the JSON object that the agent receives. Times are RFC 3339 in UTC, lateness is in seconds.
 
-    `previous` is the record of the run before, `callback` the root of the API that the agent can call, if there is one.
+    `previous` is the record of the run before, `callback` the root of the API that the agent can call, if there is one, and
+    `completes` says whether it may end its run there.
     """
     return {
         "v": VERSION,
@@ -36,7 +38,7 @@ def agent_request(
         "deadline": _instant(deadline),
         "done_when": follow_up.done_when,
         "previous_report": _previous(previous) if previous else None,
-        "callback": None if callback is None else _callback(callback, follow_up.run_id),
+        "callback": None if callback is None else _callback(callback, follow_up.run_id, completes),
         "test": follow_up.test,
     }
 
@@ -52,8 +54,9 @@ def _previous(run: Run) -> dict[str, Any]:
     }
 
 
-def _callback(root: str, run_id: str) -> dict[str, str]:
-    return {name: f"{root}/v1/runs/{run_id}/{name}" for name in ("complete", "heartbeat", "progress")}
+def _callback(root: str, run_id: str, completes: bool) -> dict[str, str]:
+    names = ("complete", "heartbeat", "progress") if completes else ("heartbeat", "progress")
+    return {name: f"{root}/v1/runs/{run_id}/{name}" for name in names}
 
 
 def _instant(moment: datetime) -> str:

@@ -2,11 +2,12 @@
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from followups.domain import answer_text
 from followups.domain.entities import Agent
 from followups.domain.status import Outcome, Verdict
 from followups.domain.text import first_line, plain
@@ -18,7 +19,6 @@ SUMMARY_LIMIT = 200
 EVIDENCE_LIMIT = 2_000
 _FINDINGS, _FINDING_LIMIT = 50, 500
 _CUT = "\n[cut here]\n"
-_OUTCOME_KEY = re.compile(r'"outcome"\s*:')
 _ANSWERS = {str(o): o for o in (Outcome.SUCCEEDED, Outcome.ATTENTION, Outcome.FAILED, Outcome.UNKNOWN)}
 _COUNT = re.compile(r"[0-9]{1,15}", re.ASCII)
 _MOST_MONEY, _LEAST_MONEY = Decimal(10) ** 9, Decimal(10) ** -9
@@ -100,24 +100,29 @@ def goes_on(text: str) -> bool:
 def read_answer(text: str, *, failed: str | None = None, output_ref: str | None = None) -> Done:
     """Takes what an agent printed or returned; gives how the run ended.
 
-    Plain text is a report. A JSON object with an `outcome` is read by the contract. If it breaks that, or begins as one and
-    cannot be read, the outcome is unknown: whoever said that may have done its work, and is not to do it twice.
+    Plain text is a report. A JSON object with an `outcome` is read by the contract, also in a fence or behind other lines,
+    which go behind its report. If it breaks the contract, or begins as an answer and cannot be read, the outcome is
+    unknown: whoever said that may have done its work, and is not to do it twice.
     `failed` is the target's own word that it failed (an exit code, say): it wins over what the text claims.
     """
     try:
-        body = _contract_object(text)
+        body, rest = answer_text.find(text)
     except (ValueError, RecursionError) as error:
         why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
         summary = plain(failed or f"The agent's answer is broken JSON: {why}")[:SUMMARY_LIMIT]
         outcome = Outcome.FAILED if failed else Outcome.UNKNOWN
         return Done(outcome=outcome, summary=summary, report=plain(text), output_ref=output_ref)
     if body is not None:
-        return read_object(body, failed=failed, output_ref=output_ref)
+        done = read_object(body, failed=failed, output_ref=output_ref)
+        said = plain(rest).strip()
+        return replace(done, report=f"{done.report}\n\nBeside that it said:\n{said}".lstrip()) if said else done
     whole = plain(text)
-    said = "Done; what the agent answered is no text that can be read." if _is_no_text(whole) else first_line(whole)
-    summary = failed or said or "Done; the agent said nothing."
+    outcome, said = Outcome.SUCCEEDED, first_line(whole) or "Done; the agent said nothing."
+    if _is_no_text(whole):
+        outcome, said = Outcome.ATTENTION, "Done; what the agent answered is no text that can be read."
+    summary = failed or said
     return Done(
-        outcome=Outcome.FAILED if failed else Outcome.SUCCEEDED, summary=plain(summary)[:SUMMARY_LIMIT], report=whole,
+        outcome=Outcome.FAILED if failed else outcome, summary=plain(summary)[:SUMMARY_LIMIT], report=whole,
         output_ref=output_ref,
     )  # fmt: skip
 
@@ -149,21 +154,6 @@ def fit(text: str, limit: int = REPORT_LIMIT) -> str:
 def _is_no_text(text: str) -> bool:
     """Says whether so much of an answer is no UTF-8 that it can hardly have been meant as text."""
     return 0 < 2 * len(text) <= 5 * text.count("\ufffd")
-
-
-def _contract_object(text: str) -> dict[str, Any] | None:
-    """Gives the answer, or None for plain text. Raises ValueError or RecursionError for an answer that cannot be read."""
-    text = text.removeprefix("\ufeff").strip()
-    if not text.startswith("{"):
-        return None
-    try:
-        # Not strict: scripts put line breaks into strings as they are. A number may have more digits than int() takes.
-        body = json.loads(text, strict=False, parse_int=str, parse_float=str)
-    except (ValueError, RecursionError):
-        if _OUTCOME_KEY.search(text):
-            raise
-        return None
-    return body if isinstance(body, dict) and "outcome" in body else None
 
 
 def _verdict(value: object) -> Verdict | None:

@@ -46,6 +46,8 @@ class Patch:
     max_attempts: int | None = None
     late: str | None = None
     done_when: str | None = None
+    ladder: str | None = None
+    give_up_at: datetime | None = None
 
 
 def create(
@@ -71,7 +73,7 @@ def edit(old: FollowUp, patch: Patch, *, at: datetime, write_id: str) -> Swap:
     Raises WrongState `in_progress` or `already_finished`.
     """
     refuse_over(old, "it can be edited when the run has ended")
-    names = ("task", "message", "report_to", "max_attempts", "late", "done_when")
+    names = ("task", "message", "report_to", "max_attempts", "late", "done_when", "ladder", "give_up_at")
     fields: dict[str, Any] = {name: value for name in names if (value := getattr(patch, name)) is not None}
     if patch.when is None:
         return advance(old, old.status, at=at, write_id=write_id, wake_at=old.wake_at, **fields)

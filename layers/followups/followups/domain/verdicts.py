@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from followups.domain.contract import Done
+from followups.domain.errors import Invalid
 from followups.domain.follow_up import FollowUp
 from followups.domain.late import UNITS
 from followups.domain.status import Outcome, Verdict
@@ -54,6 +55,32 @@ def next_look(old: FollowUp, at: datetime) -> tuple[datetime, datetime | None] |
         if moment > at:
             return moment, local
     raise AssertionError("a wait has a length")
+
+
+def check(
+    *, kind: str, done_when: str | None, ladder: str | None, give_up_at: datetime | None, due_at: datetime, recurs: bool
+) -> None:
+    """Takes the kind of a follow-up's agent, and what is said of when it is a success. Raises Invalid
+    `conflicting_fields` for what does not go together."""
+    for name, value in (("retry_until_met", ladder), ("give_up_at", give_up_at)):
+        if value is not None and done_when is None:
+            raise _conflict(name, f"`{name}` goes with `done_when`: say in words when it is a success")
+    if done_when is not None and kind == "person":
+        raise _conflict(
+            "done_when", "a person is told, and not asked for a verdict: leave it out, or name an agent that looks"
+        )
+    if ladder is not None and recurs:
+        detail = "a recurrence comes again by its rule: leave `retry_until_met` out, or say a time that comes once"
+        raise _conflict("retry_until_met", detail)
+    if give_up_at is not None and give_up_at <= due_at:
+        said = (
+            f"it is due at {due_at:%Y-%m-%d %H:%M} UTC, and to be given up at {give_up_at:%Y-%m-%d %H:%M} UTC, before that"
+        )
+        raise _conflict("give_up_at", f"{said}: say a later `give_up_at`, or a time that is sooner")
+
+
+def _conflict(field: str, detail: str) -> Invalid:
+    return Invalid("conflicting_fields", detail, field=field)
 
 
 def check_ladder(text: str) -> None:

@@ -10,6 +10,7 @@ from followups.domain.entities import FollowUp, Run
 from followups.domain.errors import Conflict, Gone, StoreBusy, Unauthenticated, WrongState
 from followups.domain.lineage import RunToken
 from followups.domain.status import LIVE, Outcome, Status
+from followups.domain.targets import is_lasting
 from followups.usecases.settle import ended, keep_apart
 from followups.usecases.world import World
 
@@ -38,8 +39,8 @@ class Heard:
 def complete(world: World, token: RunToken, run_id: str, done: Done, completion: str) -> Completed:
     """Ends the token's run with what its agent says; the first completion wins. `completion` is its body's hash.
 
-    Raises Unauthenticated for another run's token, WrongState `already_completed` for another body, Gone `run_over` after
-    the deadline, when it is kept as late, and StoreBusy.
+    Raises Unauthenticated for another run's token, WrongState `already_completed` for another body, and `waited_for` while
+    its agent is waited for elsewhere, Gone `run_over` after the deadline, when it is kept as late, and StoreBusy.
     """
     _check(token, run_id)
     kept: Done | None = None
@@ -60,6 +61,10 @@ def complete(world: World, token: RunToken, run_id: str, done: Done, completion:
             kept = keep_apart(world.outputs, run_id, done)
         ending = _timed_out(old) if over or kept is None else kept
         agent = world.agent(old.agent)
+        if agent is not None and old.handle is None and not is_lasting(agent.kind, agent.mode):
+            # Its process would be at work still when the run is over, beside the next one's.
+            why = f"{old.agent} is waited for: what it prints or returns at its end is its answer"
+            raise WrongState("waited_for", why, retryable=False)
         changes = runs.finish(
             old, ending, rerun_safe=agent is not None and agent.rerun_safe, stamp=world.stamp(at),
             kind=agent.kind if agent else None, completion=None if over else completion,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from followups.domain import checklist, editing, ids, lineage, policies, preview, when
+from followups.domain import checklist, editing, ids, lineage, policies, preview, verdicts, when
 from followups.domain.changes import Add, Change, Live, Spend, Swap, TakeSlot, key_of
 from followups.domain.editing import Wish
 from followups.domain.entities import Agent, FollowUp, Named
@@ -172,24 +172,18 @@ def _wish(world: World, request: Request, at: datetime, *, allow_commands: bool)
     stagger_s = None if request.stagger is None else policies.read_stagger(request.stagger)
     if stagger_s:
         check_stagger(found, stagger_s)
+    until_met = _until_met(request, found, at)
+    verdicts.check(kind=agent.kind, due_at=found.due_at, recurs=found.rule is not None, **until_met)
     return Wish(
         agent=agent.name, task=task, message=request.message, when=found, report_to=request.report_to,
         max_attempts=request.max_attempts or agent.max_attempts, late=None if policy == RUN_ONCE else policy,
-        stagger_s=stagger_s, replace_key=request.replace_key, test=request.test, **_until_met(request, found, at),
+        stagger_s=stagger_s, replace_key=request.replace_key, test=request.test, **until_met,
     )  # fmt: skip
 
 
 def _until_met(request: Request, found: When, at: datetime) -> dict[str, Any]:
     """Gives what is said of when it is a success. Raises Invalid."""
-    ladder, end = request.retry_until_met, request.give_up_at
-    for name, value in (("retry_until_met", ladder), ("give_up_at", end)):
-        if value is not None and request.done_when is None:
-            detail = f"`{name}` goes with `done_when`: say in words when it is a success"
-            raise Invalid("conflicting_fields", detail, field=name)
-    if ladder is not None and found.rule is not None:
-        detail = "a recurrence comes again by its rule: leave `retry_until_met` out, or say a time that comes once"
-        raise Invalid("conflicting_fields", detail, field="retry_until_met")
-    give_up_at = None
+    ladder, end, give_up_at = request.retry_until_met, request.give_up_at, None
     if end is not None:
         give_up_at = when.put_off(end, base=found.due_at, at=at, timezone=found.timezone, field="give_up_at")
     return {

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from followups.domain import checklist, editing, ids, lineage
+from followups.domain import checklist, editing, ids, lineage, verdicts
 from followups.domain.changes import Swap
 from followups.domain.editing import Patch
 from followups.domain.entities import FollowUp, Run
-from followups.domain.errors import Conflict, Forbidden, NotFound, Stale, StoreBusy, WrongState
+from followups.domain.errors import Conflict, Forbidden, Invalid, NotFound, Stale, StoreBusy, WrongState
 from followups.domain.late import check_stagger
 from followups.domain.lineage import RunToken
 from followups.domain.moves import closing
@@ -80,6 +80,12 @@ def edit(world: World, asker: Asker, follow_up_id: str, patch: Patch, *, version
         checklist.parse(patch.message, allow_commands=allow_commands)
     if patch.when is not None and old.stagger_s:
         check_stagger(patch.when, old.stagger_s)
+    if patch.when or patch.done_when or patch.ladder or patch.give_up_at:
+        verdicts.check(
+            kind=agent.kind if agent else "", done_when=patch.done_when or old.done_when, ladder=patch.ladder or old.ladder,
+            give_up_at=patch.give_up_at or old.give_up_at, due_at=patch.when.due_at if patch.when else old.due_at,
+            recurs=(patch.when.rule if patch.when else old.rule) is not None,
+        )  # fmt: skip
     swap = editing.edit(old, patch, at=world.clock.now(), write_id=world.chance.new_id())
     try:
         world.store.commit(swap)
@@ -89,10 +95,11 @@ def edit(world: World, asker: Asker, follow_up_id: str, patch: Patch, *, version
 
 
 def cancel(world: World, asker: Asker, follow_up_id: str) -> FollowUp:
-    """Cancels; a live run is left to end and is not reported. An agent may cancel what its own tree made."""
+    """Cancels; a live run is left to end and is not reported. An agent may cancel what its own tree made, and so not the
+    person's follow-up that the tree began with: that would end it for good, and tell nobody."""
     if asker.token is not None:
-        own = get(world, asker, asker.token.follow_up_id)
-        if get(world, asker, follow_up_id).root != own.root:
+        own, it = get(world, asker, asker.token.follow_up_id), get(world, asker, follow_up_id)
+        if it.root != own.root or it.id == it.root:
             no_token(asker)
     return _change(world, asker, follow_up_id, editing.cancel)
 
@@ -122,6 +129,11 @@ def snooze(world: World, asker: Asker, follow_up_id: str, until: str) -> FollowU
         editing.refuse_over(old, "it can be put off when the run has ended")
         base = max(at, old.planned_at, old.start_at)
         end = when.put_off(until, base=base, due=old.due_at, at=at, timezone=old.timezone)
+        if old.give_up_at is not None and end >= old.give_up_at:
+            given_up = (
+                f"it is given up at {old.give_up_at:%Y-%m-%d %H:%M} UTC: put it off less, or edit its `give_up_at` first"
+            )
+            raise Invalid("conflicting_fields", given_up, field="until")
         return editing.snooze(old, end, at=at, write_id=write_id)
 
     return claim_now(world, _change(world, asker, follow_up_id, decide))

@@ -189,7 +189,11 @@ def call_of(
     token = lineage.sign_run(RunToken(live.owner, live.id, live.fence, deadline), secret)
     return AgentCall(
         run_id=live.run_id, agent=agent, owner=live.owner, deadline=deadline, seconds=seconds.total_seconds(), token=token,
-        request=agent_request(live, now=at, deadline=deadline, previous=previous, callback=_callback(world, agent)),
+        request=agent_request(
+            live, now=at, deadline=deadline, previous=previous, callback=_callback(world, agent),
+            # What a command prints is its answer, also where a worker runs it, who says that for it.
+            completes=agent.kind not in ("command", "worker"),
+        ),
     )  # fmt: skip
 
 
