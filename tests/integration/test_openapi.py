@@ -246,6 +246,7 @@ def of_the_registry(caller: Caller) -> None:
             caller.call(verb, f"/v1/agents/{name}/{what}", body)
     for key, task in (("k1", "Try"), ("k1", "Try"), ("k1", "Else"), ("", "Try")):
         caller.call("POST", "/v1/agents/@disk/test", {"task": task}, idempotency_key=key)
+    caller.call("POST", "/v1/agents/@me/test", {"task": "Try", "done_when": "It is so"})
     caller.behind.store.commit(TakeSlot(ids.agent_slots_key("@disk"), "somebody", 1))
     for body in (WORKER, HOOK | {"target": "https://localhost/"}, {"kind": "person", "target": "me"}):
         caller.call("PUT", "/v1/agents/@disk", body)

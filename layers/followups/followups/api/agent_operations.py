@@ -80,7 +80,7 @@ AGENT_OPERATIONS: dict[str, Operation] = {
         refusals=all_of(
             KNOWN, BODY, PERSON,
             {400: ("invalid_idempotency_key",), 409: ("quota_active",),
-             422: ("unknown_agent", "idempotency_key_reused", "invalid_checklist")},
+             422: ("unknown_agent", "idempotency_key_reused", "invalid_checklist", "conflicting_fields")},
         ),
         body=TryAgent,
         example={"task": "Say hello"},
