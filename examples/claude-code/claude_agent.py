@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Runs Claude Code (`claude -p`) as an agent: the request comes on stdin, the answer goes to stdout.
 
-Options behind it go to claude as they are, after our own: `claude_agent.py --allowedTools Read,Grep --max-turns 30`.
+`--in FOLDER`, first, is where it runs; else that is where we are, which is your home folder under Followups. Options behind
+that go to claude as they are, after our own: `claude_agent.py --in ~/project --allowedTools Read,Grep --max-turns 30`.
 """
 
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 #: What we ask of the model. The contract's usage is not its to say: that is what the command counted.
@@ -78,17 +80,20 @@ def failed(summary: str, report: str) -> dict[str, Any]:
 
 
 def main() -> None:
-    request = json.load(sys.stdin)
+    request, options, folder = json.load(sys.stdin), sys.argv[1:], None
+    if options[:1] == ["--in"] and len(options) > 1:
+        folder, options = Path(options[1]).expanduser(), options[2:]
     form = ("--output-format", "json", "--json-schema", json.dumps(FORM))
     try:
         # No time limit of ours: Followups stops us, and all that we started, at the deadline.
         done = subprocess.run(
-            ("claude", "-p", *form, *OPTIONS, *sys.argv[1:]),  # noqa: S607 - whichever claude is on the PATH
-            input=prompt(request), capture_output=True, text=True, errors="replace", check=False,
+            ("claude", "-p", *form, *OPTIONS, *options),  # noqa: S607 - whichever claude is on the PATH
+            cwd=folder, input=prompt(request), capture_output=True, text=True, errors="replace", check=False,
         )  # fmt: skip
         answer = read(done.stdout, done.stderr)
     except OSError as error:
-        answer = failed(f"claude cannot be run: {error.strerror}. Is it installed, and on this PATH?", "")
+        hint = "Is there such a folder?" if folder and not folder.is_dir() else "Is it installed, and on this PATH?"
+        answer = failed(f"claude cannot be run: {error.strerror}. {hint}", "")
     json.dump(answer, sys.stdout)
 
 

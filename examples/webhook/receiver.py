@@ -1,4 +1,4 @@
-"""Takes runs as signed webhooks, answers 202, does the work, and calls back. Standard library only.
+"""Takes runs as signed webhooks, answers 202, does the work, and calls back, if it can. Standard library only.
 
 FOLLOWUPS_SECRET is what `followups agents secret @name` prints. Put a proxy that speaks TLS in front of it.
 """
@@ -61,12 +61,18 @@ def serve(secret: str, *, port: int = 8080, done: Callable[..., int] = call_back
     """Gives the server, on loopback. `done` takes a request and its answer."""
     seen: set[str] = set()
 
-    def run(request: dict[str, Any]) -> None:
+    def end(request: dict[str, Any]) -> dict[str, Any]:
         try:
-            answer = work(request)
+            return work(request)
         except Exception as error:  # noqa: BLE001 - whatever it was, a run that ends in silence helps nobody
-            answer = {"outcome": "failed", "summary": f"{type(error).__name__}: {error}"[:200]}
-        done(request, answer)
+            return {"outcome": "failed", "summary": f"{type(error).__name__}: {error}"[:200]}
+
+    def begin(request: dict[str, Any]) -> dict[str, Any]:
+        if request["callback"] is None:
+            # Followups runs on a laptop, which cannot be called: it waits.
+            return end(request)
+        threading.Thread(target=lambda: done(request, end(request))).start()
+        return {"pending": True}
 
     class Receiver(BaseHTTPRequestHandler):
         timeout = 30
@@ -79,13 +85,13 @@ def serve(secret: str, *, port: int = 8080, done: Callable[..., int] = call_back
                 return
             request = json.loads(body)
             # The same run told twice is one run.
-            if request["run_id"] not in seen:
-                seen.add(request["run_id"])
-                threading.Thread(target=run, args=(request,)).start()
-            self.send_response(202)
+            answer = {"pending": True} if request["run_id"] in seen else None
+            seen.add(request["run_id"])
+            answer = answer or begin(request)
+            self.send_response(202 if "pending" in answer else 200)
             self.send_header("Content-Type", "application/json")
             self.end_headers()
-            self.wfile.write(b'{"pending": true}')
+            self.wfile.write(json.dumps(answer).encode())
 
     return ThreadingHTTPServer(("127.0.0.1", port), Receiver)
 

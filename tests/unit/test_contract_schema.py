@@ -50,7 +50,7 @@ def test_what_is_added_later_harms_nobody() -> None:
     "wrong",
     [
         {"v": 2}, {"run_id": "run-1"}, {"attempt": 0}, {"deadline": "tomorrow"}, {"deadline": "2026-11-26T08:00:00+01:00"},
-        {"callback": {"complete": "http://a.example", "heartbeat": "https://a.example", "progress": "https://a.example"}},
+        {"callback": {"complete": "ftp://a.example", "heartbeat": "https://a.example", "progress": "https://a.example"}},
         {"previous_report": {}}, {"test": None}, {"agent": "backup"},
     ],
 )  # fmt: skip
@@ -77,7 +77,7 @@ def test_answers_that_are_taken(answer: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        {}, {"pending": False}, {"outcome": "great"}, {"outcome": "unknown"}, {"outcome": "failed", "verdict": "perhaps"},
+        {}, {"pending": False}, {"outcome": "great"}, {"outcome": "timed_out"}, {"outcome": "failed", "verdict": "perhaps"},
         {"outcome": "failed", "usage": {"cost_usd": -1}}, {"outcome": "failed", "usage": {"input_tokens": 1.5}},
         {"outcome": "failed", "findings": [1]}, {"outcome": "failed", "report_md": ["a"]},
         {"outcome": "failed", "summary": None}, [], "text",

@@ -102,7 +102,9 @@ RESULT: dict[str, Any] = {
 def claude(tmp_path: Path) -> Any:
     """Runs the wrapper with a claude on the PATH that prints what it is given; gives the answer, and how it was called."""
 
-    def run(printed: object, *, code: int = 0, **fields: Any) -> tuple[dict[str, Any], list[str], str]:
+    def run(
+        printed: object, *, code: int = 0, options: tuple[str, ...] = (), **fields: Any
+    ) -> tuple[dict[str, Any], list[str], str]:
         folder, said = tmp_path / "bin", tmp_path / "said.json"
         folder.mkdir(exist_ok=True)
         said.write_text(printed if isinstance(printed, str) else json.dumps(printed))
@@ -110,11 +112,12 @@ def claude(tmp_path: Path) -> Any:
         program.write_text(
             f"#!{sys.executable}\nimport json, sys\nfrom pathlib import Path\n"
             f"Path({str(tmp_path / 'argv')!r}).write_text(json.dumps(sys.argv[1:]))\n"
+            f"Path({str(tmp_path / 'folder')!r}).write_text(str(Path.cwd()))\n"
             f"Path({str(tmp_path / 'prompt')!r}).write_text(sys.stdin.read())\n"
             f"print(Path({str(said)!r}).read_text())\nsys.exit({code})\n"
         )
         program.chmod(0o755)
-        command = [sys.executable, str(EXAMPLES / "claude-code/claude_agent.py"), "--allowedTools", "Read"]
+        command = [sys.executable, str(EXAMPLES / "claude-code/claude_agent.py"), *options, "--allowedTools", "Read"]
         answer = _run(command, told(**fields), f"{folder}:{os.environ['PATH']}")
         return answer, json.loads((tmp_path / "argv").read_text()), (tmp_path / "prompt").read_text()
 
@@ -131,6 +134,14 @@ def test_the_claude_wrapper(claude: Any) -> None:
     jsonschema_rs.meta.validate(json.loads(argv[argv.index("--json-schema") + 1]))
     assert "All of it." in prompt and "Success is: there are none" in prompt
     assert claude([{"type": "system"}, RESULT])[0] == answer, "as with verbose in the settings"
+
+
+def test_the_claude_wrapper_runs_in_the_folder_that_is_named(claude: Any, tmp_path: Path) -> None:
+    (tmp_path / "project").mkdir()
+    _, argv, _ = claude(RESULT, options=("--in", str(tmp_path / "project")))
+    assert (tmp_path / "folder").read_text() == str(tmp_path / "project") and "--in" not in argv
+    answer, _, _ = claude(RESULT, options=("--in", str(tmp_path / "none")))
+    assert (answer["outcome"], "Is there such a folder?" in answer["summary"]) == ("failed", True)
 
 
 def test_the_claude_wrapper_makes_no_success_of_trouble(claude: Any, tmp_path: Path) -> None:
@@ -198,7 +209,8 @@ def test_the_webhook() -> None:
     secret = webhooks.secret_for("@hook", key)
     server = example.serve(secret, port=0, done=done)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    body = json.dumps(told() | {"run_token": "t"}).encode()
+    callback = {name: f"https://api.example.com/{name}" for name in ("complete", "heartbeat", "progress")}
+    body = json.dumps(told() | {"run_token": "t", "callback": callback}).encode()
 
     def post(body: bytes, at: float, secrets: list[str]) -> int:
         signed = webhooks.signature(secrets, "run-1", int(at), body)
@@ -221,6 +233,8 @@ def test_the_webhook() -> None:
         assert post(body, now, [other]) == post(body, now - 600, [secret]) == post(b"{}" * 2**20, now, [secret]) == 401
         assert [post(body, now, [other, secret]), post(body, now, [secret])] == [202, 202]
         assert came.wait(10)
+        alone = json.dumps(told() | {"run_id": f"run-{'b' * 26}-000001", "run_token": "t", "callback": None}).encode()
+        assert post(alone, now, [secret]) == 200, "whom it cannot call back is told at once"
     finally:
         server.shutdown()
         server.server_close()
