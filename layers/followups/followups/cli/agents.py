@@ -83,8 +83,9 @@ def agents_() -> None:
 def add(
     context: click.Context, /, session: Session, name: str, timeout: int | None, worker: bool, mode: str | None, **more: Any
 ) -> None:
-    """Register an agent, or change one. WHAT-RUNS is one of --command, --worker, --https, --person, --lambda, --agentcore
-    and --states.
+    """Register an agent, or replace one: what is not named is as for a new one.
+
+    WHAT-RUNS is one of --command, --worker, --https, --person, --lambda, --agentcore and --states.
 
     \b
     followups agents add @disk --command df -h /
@@ -95,10 +96,20 @@ def add(
     targets = {kind: target for kind in TARGETED if (target := more.pop(kind)) is not None}
     body = _what_runs(list(context.meta.get("followups.argv", ())), targets, worker) | more
     body |= {field: value for field, value in (("timeout_s", timeout), ("mode", mode)) if value is not None}
+    old = next((it for it in session.client.call("GET", "/v1/agents").body["agents"] if it["name"] == with_at(name)), None)
     it = session.client.agent(with_at(name), "PUT", body).body
-    session.show(it, lambda: f"Registered {it['name']}: {_runs(it)}")
+    session.show(it, lambda: f"Replaced {it['name']}: {_runs(it)}" if old else f"Registered {it['name']}: {_runs(it)}")
+    if old and (reset := _reset(old, it)):
+        session.say(click.style(f"Before it had {', '.join(reset)}.", dim=True))
     if (hint := _NEXT.get(it["kind"])) is not None:
         session.say(click.style(hint.format(it["name"]), dim=True))
+
+
+def _reset(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """Gives what an agent was registered with before, where that is otherwise now: nobody loses a setting unseen."""
+    names = {"timeout_s": "timeout", "max_concurrency": "max-concurrency", "rerun": "rerun", "max_attempts": "max-attempts"}
+    other = [f"--{option} {old[name]}" for name, option in names.items() if old[name] != new[name]]
+    return [*([f"`{_runs(old)}`"] if _runs(old) != _runs(new) else []), *other]
 
 
 def _what_runs(command: list[str], targets: dict[str, str], worker: bool) -> dict[str, Any]:

@@ -232,7 +232,9 @@ def _known_agent(world: World, name: str) -> Agent:
         return agent
     names = [*BUILTIN, *(agent.name for agent in world.store.agents())]
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5) or names[:5]
-    detail = f"no agent is called {name[:60]!r}; known are {', '.join(near)}"
+    detail = (
+        f"no agent is called {name[:60]!r}; there is {', '.join(near)}{' and others' if len(near) < len(names) else ''}"
+    )
     raise Invalid("unknown_agent", detail, field="agent")
 
 
