@@ -11,6 +11,7 @@ def line_of(laptop: Laptop, task: str, width: str = "140") -> str:
     return line
 
 
+@pytest.mark.slow
 def test_who_waits_behind_a_run_says_so(laptop: Laptop) -> None:
     laptop.add_agent("@busy", "sleep", "30", timeout_s=60)
     laptop.add_agent("@free", "true")
