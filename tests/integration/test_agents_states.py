@@ -223,7 +223,7 @@ def test_one_that_was_there_and_is_gone(bed: Bed) -> None:
     bed.stub.add_client_error("describe_execution", "ExecutionDoesNotExist")
     done = bed.target.poll(_call(), EXECUTION)
     assert isinstance(done, Done)
-    assert (done.outcome, "does not know" in done.summary) == (Outcome.FAILED, True)
+    assert (done.outcome, "does not know" in done.summary) == (Outcome.UNKNOWN, True)
 
 
 @pytest.mark.parametrize(

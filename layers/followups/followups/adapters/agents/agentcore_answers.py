@@ -42,10 +42,10 @@ class Said:
 
     def done(self) -> Done:
         """Gives how the run ended."""
-        failed = self.failed
-        if failed is None and self.text.endswith(_CUT) and _is_answer(self.text):
-            failed = f"The agent answered with more than {LIMIT // 1024 // 1024} MB of JSON, which is not read."
-        done = read_answer(self.text, failed=failed)
+        done = read_answer(self.text, failed=self.failed)
+        if self.failed is None and self.text.endswith(_CUT) and _is_answer(self.text):
+            why = f"The agent answered with more than {LIMIT // 1024 // 1024} MB of JSON, which is not read."
+            done = replace(done, outcome=Outcome.UNKNOWN, summary=why)
         return replace(done, outcome=self.outcome if self.failed else done.outcome, usage=done.usage or self.usage)
 
 

@@ -96,7 +96,8 @@ class StatesAgent:
     def _gone(self, call: AgentCall, handle: str) -> Done | Pending:
         """Says what it means that no execution has this name. Raises as boto3 does, and AgentBusy."""
         if handle != call.run_id:
-            return failed("Step Functions does not know the execution: its state machine was deleted before it ended.")
+            why = "Step Functions does not know the execution: its state machine was deleted before its end was seen."
+            return Done(outcome=Outcome.UNKNOWN, summary=why)
         try:
             machine = self._client.describe_state_machine(stateMachineArn=_machine_arn(call), includedData="METADATA_ONLY")
         except self._client.exceptions.StateMachineDoesNotExist:
