@@ -38,6 +38,8 @@ class Checks:
         self.mails: Counter[Key] = Counter()
         #: Follow-ups for which "200 cancelled" was answered.
         self.cancelled: set[Key] = set()
+        #: Runs whose target was asked to stop them.
+        self.told_to_stop: set[str] = set()
         #: What each version of an item said.
         self.history: dict[tuple[Key, int], FollowUp] = {}
         self.lives: dict[Key, list[tuple[Life, tuple[Any, ...]]]] = defaultdict(list)

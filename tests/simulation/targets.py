@@ -66,6 +66,7 @@ class SimTarget:
         return answer
 
     def cancel(self, call: AgentCall, handle: str) -> None:
+        self._stack.checks.told_to_stop.add(call.run_id)
         try:
             self._ask("cancel", call, lambda: self._stop(call))
         except AgentUncertain:

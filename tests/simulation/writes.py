@@ -147,6 +147,8 @@ class Writes:
         life = self._stack.agents.lives.get(new.id)
         over = new.outcome in ("unknown", "cancelled", "timed_out") and life is not None
         self._that(not over or not self._checks.is_alive(life), "I1 no lease ends before its agent", who)  # type: ignore[arg-type]
+        if "at work at its deadline, " in new.summary and self._stack.natures[new.agent].way == "asked":
+            self._that(new.id in self._checks.told_to_stop, "who is past its deadline is told to stop", who)
         if new.started_at is not None and new.outcome in ("succeeded", "attention", "failed"):
             self._said(new, life, who)
         if reported:
