@@ -155,7 +155,8 @@ def test_functions_that_make_agents_come_to_an_end(running: Running, tmp_path: P
     assert sorted(it[0] for it in ran if it) == sorted(it["id"] for it in made), "each ran once"
     assert Counter(it["root"] for it in made) == dict.fromkeys(cascade.roots, 1 + scene.budget)
     assert {it["status"] for it in made} == {"done"}
-    assert max(it["depth"] for it in made) == (2 if scene.budget > 5 else 1)
+    # Of a small budget the roots take all, unless one of their children is quicker.
+    assert max(it["depth"] for it in made) in ((2,) if scene.budget > 5 else (1, 2))
 
     assert all(it["code"] and "not authorized to perform: lambda:InvokeFunction" in it["said"] for it in record.of("fire"))
     refused = record.refused()
