@@ -19,6 +19,7 @@ def main(follow_ups: int = 1_000, rounds: int = 9) -> None:
     with tempfile.TemporaryDirectory() as folder:
         laptop = Laptop(Path(folder) / "home")
         laptop.call("agents", "add", "@true", "--command", "true")
+        laptop.call("config", "max-open", str(2 * follow_ups + rounds))
         laptop.create_many(follow_ups, agent="@true", due="7d")
         commands = {
             "python -c pass": [sys.executable, "-c", "pass"],
