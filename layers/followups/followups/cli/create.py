@@ -26,7 +26,7 @@ LATE_HELP = "When it cannot start at its time: run_once (the default), skip, or 
 @click.option("--replace-key", metavar="NAME", help="Your name for it: it takes the place of the open one of that name.")
 @click.option("--done-when", metavar="TEXT", help="When it is a success, in words: `met` ends also a recurrence.")
 @click.option("--retry-until-met", metavar="WAITS", help="How long to wait after each look, like 1d,2d,4d.")
-@click.option("--give-up-at", metavar="WHEN", help="No look after this: a time, or a span after WHEN, like 2w.")
+@click.option("--give-up-at", metavar="WHEN", help="No look is planned after this: a time, or a span after WHEN, like 2w.")
 @click.option("--key", metavar="KEY", help="Idempotency key: the same key never makes a second follow-up.")
 @with_session
 def create_(
