@@ -223,6 +223,20 @@ def test_what_comes_late_is_kept_with_the_record_only(tmp_path: Path) -> None:
     play.close()
 
 
+def test_of_one_that_is_waited_for_nothing_is_kept_apart(tmp_path: Path) -> None:
+    play = Play(outputs=OutputFiles(tmp_path / "runs"))
+
+    def does(call: AgentCall) -> Done:
+        assert play.say(call, "complete", RESULT | {"report_md": "long\n" * 4_000})[1]["code"] == "waited_for"
+        return done()
+
+    play.agent.does = does
+    play.make()
+    assert play.tick(seconds=10) == ["finished"]
+    assert [it for it in tmp_path.rglob("*") if it.is_file()] == []
+    play.close()
+
+
 def test_of_an_agent_that_says_two_things_at_length_the_first_is_shown(tmp_path: Path) -> None:
     play = Play(outputs=OutputFiles(tmp_path / "runs"))
 

@@ -55,16 +55,16 @@ def complete(world: World, token: RunToken, run_id: str, done: Done, completion:
             except Conflict:
                 continue  # Its report was being sent at that moment.
         old = _live(now, token)
-        over = at > (old.deadline_at or token.deadline)
-        if not over and kept is None:
-            # Only what counts: an agent that says much again and again leaves nothing behind.
-            kept = keep_apart(world.outputs, run_id, done)
-        ending = _timed_out(old) if over or kept is None else kept
         agent = world.agent(old.agent)
         if agent is not None and old.handle is None and not is_lasting(agent.kind, agent.mode):
             # Its process would be at work still when the run is over, beside the next one's.
             why = f"{old.agent} is waited for: what it prints or returns at its end is its answer"
             raise WrongState("waited_for", why, retryable=False)
+        over = at > (old.deadline_at or token.deadline)
+        if not over and kept is None:
+            # Only what counts: an agent that says much again and again leaves nothing behind.
+            kept = keep_apart(world.outputs, run_id, done)
+        ending = _timed_out(old) if over or kept is None else kept
         changes = runs.finish(
             old, ending, rerun_safe=agent is not None and agent.rerun_safe, stamp=world.stamp(at),
             kind=agent.kind if agent else None, completion=None if over else completion,
