@@ -13,9 +13,9 @@ from followups.adapters.local import SystemClock
 from followups.cli import first_version
 from followups.cli.client import Client, Problem
 from followups.cli.first_version import MAX_BYTES, OldTask
-from followups.cli.shell import SHORT, Session, cut, until, with_session
+from followups.cli.shell import SHORT, Session, cut, refuse_inside_run, until, with_session
 from followups.domain import checklist, when
-from followups.domain.errors import FollowupsError, Forbidden, Invalid
+from followups.domain.errors import FollowupsError, Invalid
 from followups.domain.text import first_line, plain
 from followups.domain.walltime import format_instant
 from followups.domain.zones import find_zone
@@ -66,7 +66,7 @@ def import_(session: Session, file: Path, dry_run: bool, timezone: str | None) -
     What is completed stays behind. A file with anything wrong in it changes nothing. Importing it again changes nothing
     either: what came over is known until 90 days after it has ended.
     """
-    _refuse_inside_run(session)
+    refuse_inside_run(session, "import", "a person brings a file over, an agent creates its own follow-ups")
     tasks, unknown = first_version.read(_bytes(file))
     zone = find_zone(session.settings.timezone if timezone is None else timezone).key
     plans = [_plan(task, zone, SystemClock().now()) for task in tasks]
@@ -80,12 +80,6 @@ def import_(session: Session, file: Path, dry_run: bool, timezone: str | None) -
         {"file": str(file), "dry_run": dry_run, "tasks": [_document(it) for it in became]} | counts,
         lambda: _summary(became, counts, dry_run),
     )
-
-
-def _refuse_inside_run(session: Session) -> None:
-    if session.environment.run_id or session.environment.run_token:
-        detail = "`import` was called inside a run; a person brings a file over, an agent creates its own follow-ups"
-        raise Forbidden("not_inside_a_run", detail)
 
 
 def _bytes(file: Path) -> bytes:

@@ -53,14 +53,14 @@ def list_(session: Session, every: bool, wanted: str) -> None:
 def _list(found: list[dict[str, Any]]) -> str:
     if not found:
         return "Nothing is scheduled."
-    wide = terminal_width() >= _WIDE
+    wide, live = terminal_width() >= _WIDE, [it for it in found if it["run"]]
     rows = [
         (
             it["id"][:SHORT],
             status(it["status"]),
             it["agent"],
             it["task"],
-            _when(it, wide, found),
+            _when(it, wide, live),
             cut(_repeats(it), _REPEATS),
         )
         for it in found
@@ -74,7 +74,7 @@ def _repeats(it: dict[str, Any]) -> str:
     return str(it["repeats"] or ("until met" if it["retry_until_met"] else "once"))
 
 
-def _when(it: dict[str, Any], wide: bool, others: list[dict[str, Any]]) -> str:
+def _when(it: dict[str, Any], wide: bool, live: list[dict[str, Any]]) -> str:
     if it["closed_at"]:
         ended = local_time(it["closed_at"], it["timezone"])
         return f"closed {ended if wide else ended[4:]}"
@@ -82,7 +82,7 @@ def _when(it: dict[str, Any], wide: bool, others: list[dict[str, Any]]) -> str:
         return "waits for a worker"
     if it["run"]:
         return f"running since {local_time(it['run']['started_at'], it['timezone'])[-5:]}"
-    if (why := behind(it, lambda: others)) is not None:
+    if (why := behind(it, lambda: live)) is not None:
         return cut(f"waits: {why}", 44 if wide else 22)
     if it["attempt"] and it["status"] == "scheduled" and not is_past(it["starts_at"]):
         return f"tries again {until(it['starts_at'])}"

@@ -109,7 +109,8 @@ def refuse_inside_run(
     Raises Forbidden."""
     run_id = session.environment.run_id
     if run_id or session.environment.run_token:
-        raise Forbidden("not_inside_a_run", f"`{command}` was called inside run {run_id}; {why}")
+        where = f"run {run_id}" if run_id else "a run"
+        raise Forbidden("not_inside_a_run", f"`{command}` was called inside {where}; {why}")
 
 
 def _region_of(url: str) -> str | None:

@@ -15,6 +15,7 @@ def planned(it: dict[str, Any]) -> str:
 
 
 def is_past(instant: str) -> bool:
+    """Says whether an instant (RFC 3339) has come."""
     return datetime.fromisoformat(instant) <= datetime.now(UTC)
 
 
@@ -25,7 +26,7 @@ def behind(it: dict[str, Any], live: Callable[[], Sequence[dict[str, Any]]]) -> 
         return str(it["blocked"]["reason"])
     if it["status"] != "scheduled" or not is_past(it["starts_at"]):
         return None
-    runs = [each for each in live() if each["run"]]
+    runs = live()
     own = [each["id"][:SHORT] for each in runs if each["agent"] == it["agent"]]
     if own:
         return f"{it['agent']} is at work ({', '.join(own[:3])}{', …' if own[3:] else ''})"

@@ -28,7 +28,7 @@ AGAIN = timedelta(seconds=5)
 MARGIN = timedelta(seconds=30)
 #: How often it is looked whether a person wants to end.
 _LOOK_S = 0.5
-#: What a worker can tell by the contract; the rest is left to the lease.
+#: What a command can say of itself.
 _OWN = (Outcome.SUCCEEDED, Outcome.ATTENTION, Outcome.FAILED)
 _MOST_MONEY = 1_000_000
 _REMEMBERED = 100
@@ -156,6 +156,7 @@ class Worker:
     def _tell(self, call: AgentCall, done: Done) -> Worked:
         """Tells what came of it, until that is heard or too late."""
         if done.outcome not in (*_OWN, Outcome.UNKNOWN):
+            # The contract has no word for it.
             why = f"{done.summary} That is for the server to tell, when the run's time is over."
             return Worked(run_id=call.run_id, word=str(done.outcome), summary=why, told=False)
         body = _body(done)

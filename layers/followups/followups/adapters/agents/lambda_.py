@@ -66,9 +66,8 @@ class LambdaAgent:
         self._clock = clock
 
     def start(self, call: AgentCall) -> Done | Pending:
-        """Runs the function to its end or the deadline, or hands the event to it. Raises
-        AgentUncertain if it may have run, or may run on, AgentBusy if Lambda has no
-        room for it."""
+        """Runs the function to its end or the deadline, or hands the event to it. Raises AgentUncertain if it may have run,
+        or may run on, AgentBusy if Lambda has no room for it."""
         try:
             if call.agent.mode == "durable":
                 return self._begin(call)
